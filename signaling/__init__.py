@@ -1,0 +1,1 @@
+"""The HTTP plane: routes, open mode, problem documents."""
