@@ -1,0 +1,58 @@
+"""The seam between a call and the WebRTC engine that carries it.
+
+A call sees its peer as the few methods of :class:`Peer`; the peer tells the
+call what happens through :class:`PeerListener` and takes the reply's sound
+from a :class:`Playout`.  Sound crosses as PCM, messages as text: nothing above
+this line knows packets, codecs or which engine is at work.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+UPLINK_HZ = 16000  # mono s16le, what the Live API takes
+DOWNLINK_HZ = 24000  # mono s16le, what it gives
+FRAME_MS = 20
+DOWNLINK_FRAME_BYTES = DOWNLINK_HZ * FRAME_MS // 1000 * 2
+
+
+class Playout(Protocol):
+    """Where a peer takes the reply from; the peer's clock decides when."""
+
+    def pull(self) -> bytes | None:
+        """20 ms of 24 kHz mono s16le, or ``None`` for silence."""
+
+
+class PeerListener(Protocol):
+    """What a peer tells its call.  Called on the event loop; must not wait."""
+
+    def on_connected(self) -> None:
+        """Media can flow: ICE and DTLS are up."""
+
+    def on_audio(self, pcm: bytes) -> None:
+        """16 kHz mono s16le from the client, in order, any whole number of samples."""
+
+    def on_message(self, message: str | bytes) -> None:
+        """A message came on the data channel."""
+
+    def on_gone(self, *, hung_up: bool) -> None:
+        """The peer is gone: it closed in an orderly way, or the connection failed."""
+
+
+class Peer(Protocol):
+    """One WebRTC endpoint of a call."""
+
+    async def answer(self, offer: str) -> str:
+        """Take the client's SDP offer, return the complete answer.
+
+        Raises :exc:`~gateway.errors.BadOffer` or :exc:`~gateway.errors.NoCommonCodec`.
+        """
+
+    def send(self, message: str) -> None:
+        """Put a message on the data channel; dropped if it is not open."""
+
+    async def drained(self) -> None:
+        """Wait until every message handed to :meth:`send` has left."""
+
+    async def aclose(self) -> None:
+        """Free everything.  Safe to call twice."""

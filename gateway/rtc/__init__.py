@@ -1,0 +1,1 @@
+"""WebRTC: what of an offer is taken, and how it is answered."""

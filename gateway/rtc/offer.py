@@ -1,0 +1,164 @@
+"""Which sections of an SDP offer a call takes, and how the rest is rejected.
+
+A call has one audio section and at most one data channel section.  aiortc
+answers every section it is shown, so it is shown only those two
+(:func:`reduce_offer`), and the others are put back into its answer as rejected
+sections, at their places (:func:`restore_answer`): RFC 3264 §6 wants as many
+sections in the answer as in the offer, in the same order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiortc import sdp
+
+from gateway.errors import BadOffer, NoCommonCodec
+
+FINGERPRINTS = ("sha-256", "sha-384", "sha-512")
+AUDIO_CODECS = frozenset({("opus", 48000), ("pcmu", 8000), ("pcma", 8000), ("g722", 8000)})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A reduced offer, ready for the engine, and what was left out of it.
+
+    ``rejected`` maps the index of a section to the text that rejects it.
+    """
+
+    sdp: str
+    rejected: dict[int, str]
+
+
+def reduce_offer(text: str) -> Offer:
+    """Check an offer and keep what a call can use.
+
+    Raises :exc:`BadOffer` when it is no offer, has no audio section, or lacks
+    ICE credentials or a fingerprint, and :exc:`NoCommonCodec` when its audio
+    sections speak nothing we do.  Candidates with mDNS names (``….local``) are
+    left out: such a peer is learned from its own checks (RFC 8445 §7.3.1.3).
+    """
+    description = _parse(text)
+    audio = _choose_audio(description)
+    data = _choose_data(description)
+    kept = [media for media in description.media if media is audio or media is data]
+    tagged = _bundle_tagged(description)
+    for media in kept:
+        _complete_transport(media, tagged)
+
+    rejected = {
+        index: _rejection(media)
+        for index, media in enumerate(description.media)
+        if media is not audio and media is not data
+    }
+    mids = [media.rtp.muxId for media in kept]
+    for group in description.group:
+        group.items = [mid for mid in group.items if mid in mids]
+    description.media = kept
+    try:
+        return Offer(sdp=str(description), rejected=rejected)
+    except Exception as error:  # a section that was read but cannot be written again
+        raise BadOffer(f"the SDP is incomplete ({type(error).__name__})") from None
+
+
+def restore_answer(answer: str, rejected: dict[int, str]) -> str:
+    """Put the rejected sections back, and keep only the sha-256 fingerprint.
+
+    Some stacks take the first fingerprint line they know a hash for, others
+    the last; with one line there is nothing to choose (RFC 8122 §5).
+    """
+    head, *sections = _split(answer)
+    for index in sorted(rejected):
+        sections.insert(index, rejected[index])
+    lines = "".join([head, *sections]).split("\r\n")
+    return "\r\n".join(
+        line
+        for line in lines
+        if not line.startswith("a=fingerprint:") or line.startswith("a=fingerprint:sha-256 ")
+    )
+
+
+def _parse(text: str) -> sdp.SessionDescription:
+    if not text.lstrip().startswith("v=0"):
+        raise BadOffer("the body is not SDP: it does not begin with v=0")
+    try:
+        description = sdp.SessionDescription.parse(text)
+    except Exception as error:  # aiortc's parser has no error of its own
+        raise BadOffer(f"the SDP cannot be read ({type(error).__name__})") from None
+    if not description.media:
+        raise BadOffer("the offer has no media section")
+    return description
+
+
+def _choose_audio(description: sdp.SessionDescription) -> sdp.MediaDescription:
+    """The first audio section that is alive and speaks a codec of ours."""
+    audio = [media for media in description.media if media.kind == "audio" and media.port != 0]
+    if not audio:
+        raise BadOffer("the offer has no audio section")
+    active = [media for media in audio if media.direction != "inactive"]
+    if not active:
+        raise BadOffer("the audio section is inactive: no sound could go either way")
+    for media in active:
+        if any(_is_spoken(codec.mimeType, codec.clockRate) for codec in media.rtp.codecs):
+            media.direction = media.direction or "sendrecv"  # RFC 8866 §6.7: the default
+            return media
+    raise NoCommonCodec("the audio section has none of Opus, G.722, PCMU and PCMA")
+
+
+def _is_spoken(mime_type: str, clock_rate_hz: int) -> bool:
+    return (mime_type.rpartition("/")[2].lower(), clock_rate_hz) in AUDIO_CODECS
+
+
+def _choose_data(description: sdp.SessionDescription) -> sdp.MediaDescription | None:
+    for media in description.media:
+        if media.kind == "application" and media.port != 0 and "SCTP" in media.profile:
+            return media
+    return None
+
+
+def _complete_transport(media: sdp.MediaDescription, tagged: sdp.MediaDescription | None) -> None:
+    """Give a section what the tagged one carries for the whole bundle (RFC 8843 §7.1)."""
+    assert media.ice is not None, "the parser makes one for every section"
+    if tagged is not None and tagged is not media:
+        if not media.ice.usernameFragment and tagged.ice is not None:
+            media.ice = tagged.ice
+        if media.dtls is None or not media.dtls.fingerprints:
+            media.dtls = tagged.dtls
+        if not media.ice_candidates:
+            media.ice_candidates = list(tagged.ice_candidates)
+    if not media.ice.usernameFragment or not media.ice.password:
+        raise BadOffer("the offer has no ICE credentials (a=ice-ufrag, a=ice-pwd)")
+    if media.dtls is None:
+        raise BadOffer("the offer has no DTLS role (a=setup)")
+    if not any(print_.algorithm in FINGERPRINTS for print_ in media.dtls.fingerprints):
+        raise BadOffer("the offer has no fingerprint we know (a=fingerprint:sha-256 …)")
+    if media.kind == "audio" and not media.rtcp_mux:
+        raise BadOffer("the audio section does not multiplex RTCP (a=rtcp-mux)")
+    media.ice_candidates = [c for c in media.ice_candidates if not c.ip.endswith(".local")]
+
+
+def _bundle_tagged(description: sdp.SessionDescription) -> sdp.MediaDescription | None:
+    for group in description.group:
+        if group.semantic == "BUNDLE" and group.items:
+            for media in description.media:
+                if media.rtp.muxId == group.items[0]:
+                    return media
+    return None
+
+
+def _rejection(media: sdp.MediaDescription) -> str:
+    """The section answered with port 0, as it was in kind, profile and formats."""
+    formats = " ".join(str(fmt) for fmt in media.fmt) or "0"
+    lines = [f"m={media.kind} 0 {media.profile} {formats}", "c=IN IP4 0.0.0.0", "a=inactive"]
+    if media.rtp.muxId:
+        lines.append(f"a=mid:{media.rtp.muxId}")
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _split(text: str) -> list[str]:
+    """The session part and each media section of an SDP, each ending in CRLF."""
+    parts = text.split("\r\nm=")
+    return [
+        *(["m=" * bool(i) + part + "\r\n" for i, part in enumerate(parts[:-1])]),
+        "m=" * (len(parts) > 1) + parts[-1],
+    ]
