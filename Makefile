@@ -35,6 +35,8 @@ types: $(VENV)/.dev
 
 web: node_modules/.stamp
 	@npx biome check web tests/web && npx tsc -p web/tsconfig.json
+	@node --test tests/web/*.test.js > $(VENV)/web-tests.log || { cat $(VENV)/web-tests.log; exit 1; }
+	@tail -n 9 $(VENV)/web-tests.log | head -n 3
 
 contract: $(VENV)/.dev ## the Live contract against the real service (needs a key)
 	@$(BIN)/python -m pytest tests/contract --real-service -s $(ARGS)
@@ -78,5 +80,5 @@ $(VENV)/.system: tests/support/system.sh | $(VENV)/bin/pip
 
 node_modules/.stamp: package.json package-lock.json tests/support/system.sh | $(VENV)/bin/pip
 	@sh tests/support/system.sh node npm
-	@npm ci --silent --no-audit --no-fund
+	@npm install --no-save --silent --no-audit --no-fund
 	@touch $@
