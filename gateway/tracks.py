@@ -19,6 +19,7 @@ import aioice.ice
 import numpy as np
 import numpy.typing as npt
 from aiortc import (
+    InvalidStateError,
     MediaStreamTrack,
     RTCCertificate,
     RTCConfiguration,
@@ -154,6 +155,17 @@ def _frame(samples: npt.NDArray[np.int16], layout: str, rate_hz: int) -> AudioFr
     return frame
 
 
+class _PeerConnection(RTCPeerConnection):
+    """aiortc connects in a task nobody holds; closed meanwhile, that task would complain."""
+
+    async def _RTCPeerConnection__connect(self) -> None:
+        try:
+            await super()._RTCPeerConnection__connect()  # type: ignore[misc]
+        except (InvalidStateError, ConnectionError):
+            if self.connectionState != "closed" and self.signalingState != "closed":
+                raise
+
+
 class AiortcPeer:
     """A :class:`gateway.peer.Peer` on aiortc; one use each."""
 
@@ -168,7 +180,7 @@ class AiortcPeer:
         # With no list aiortc would ask a public STUN server, and every answer
         # would wait for it.
         servers = [RTCIceServer(urls=list(stun_urls))] if stun_urls else []
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._pc = _PeerConnection(RTCConfiguration(iceServers=servers))
         self._pc.on("track", self._on_track)
         self._pc.on("datachannel", self._on_channel)
         self._pc.on("connectionstatechange", self._on_state)
@@ -180,7 +192,7 @@ class AiortcPeer:
             dtls = self._pc.addTrack(self._playout).transport
             dtls.on("statechange", lambda: self._on_dtls_state(dtls))
             await self._pc.setLocalDescription(await self._pc.createAnswer())
-        except (ValueError, KeyError, AttributeError) as error:
+        except (ValueError, LookupError, AttributeError) as error:
             # What aiortc raises for a description that reads well and makes no sense.
             raise BadOffer(f"the offer cannot be answered: {error}") from error
         return restore_answer(self._pc.localDescription.sdp, reduced.rejected)

@@ -1,0 +1,125 @@
+"""The open calls: admit, find, hang up, drain.
+
+Also the place where ended calls are remembered for a while, so that a client
+without a data channel can still ask what happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+
+from gateway.call import Call, CallRecord, CallSettings, CloseReason, Dial, MakePeer
+from gateway.config import CallConfig
+from gateway.errors import Draining, TooManyCalls, UnknownCall
+
+logger = logging.getLogger(__name__)
+
+REMEMBER_S = 300.0
+REMEMBER_CALLS = 1000
+
+
+class Calls:
+    """All calls of this process.
+
+    ``make_peer`` chooses the WebRTC engine and ``dial`` the far end; neither
+    is known here.
+    """
+
+    def __init__(
+        self,
+        limits: CallConfig,
+        defaults: CallSettings,
+        make_peer: MakePeer,
+        dial: Dial,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits
+        self._defaults = defaults
+        self._make_peer = make_peer
+        self._dial = dial
+        self._clock = clock
+        self._open: dict[str, Call] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ended: OrderedDict[str, tuple[float, CallRecord]] = OrderedDict()
+        self.accepting = True
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def create(
+        self,
+        offer: str,
+        *,
+        model: str | None = None,
+        voice: str | None = None,
+        language: str | None = None,
+    ) -> tuple[CallRecord, str]:
+        """Open a call on an SDP offer; return its record and the SDP answer.
+
+        Raises :exc:`BadOffer`, :exc:`NoCommonCodec`, :exc:`TooManyCalls` or
+        :exc:`Draining`.
+        """
+        if not self.accepting:
+            raise Draining("The gateway is stopping.")
+        if len(self._open) >= self._limits.max_calls:
+            raise TooManyCalls(f"{self._limits.max_calls} calls are open, and no more are taken.")
+        chosen = {"model": model, "voice": voice, "language": language}
+        settings = replace(self._defaults, **{k: v for k, v in chosen.items() if v is not None})
+        call = Call(settings, self._limits, self._make_peer, self._dial, clock=self._clock)
+        self._open[call.id] = call
+        try:
+            answer = await call.answer(offer)
+        except BaseException:
+            del self._open[call.id]
+            raise
+        self._tasks[call.id] = asyncio.create_task(self._run(call), name=call.id)
+        if not self.accepting:  # drained while the answer was made
+            call.end(CloseReason.SHUTDOWN, "The gateway is stopping.")
+        return call.record(), answer
+
+    def find(self, call_id: str) -> CallRecord:
+        """What a call does, or did if it ended lately.  Raises :exc:`UnknownCall`."""
+        self._forget()
+        if call_id in self._open:
+            return self._open[call_id].record()
+        if call_id in self._ended:
+            return self._ended[call_id][1]
+        raise UnknownCall("There is no such call, or it ended a while ago.")
+
+    def hang_up(self, call_id: str) -> None:
+        """End a call for its client; nothing if it has ended.  Raises :exc:`UnknownCall`."""
+        self.find(call_id)
+        if call_id in self._open:
+            self._open[call_id].end(CloseReason.HANGUP, "The call was hung up.")
+
+    async def drain(self) -> None:
+        """Take no more calls, end the open ones, and wait until all is freed."""
+        self.accepting = False
+        for call in list(self._open.values()):
+            call.end(CloseReason.SHUTDOWN, "The gateway is stopping.")
+        while self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+
+    async def _run(self, call: Call) -> None:
+        try:
+            await call.run()
+        except Exception:
+            logger.exception("%s: could not be closed in order", call.id)
+        finally:
+            del self._open[call.id], self._tasks[call.id]
+            self._ended[call.id] = (self._clock() + REMEMBER_S, call.record())
+            self._forget()
+
+    def _forget(self) -> None:
+        now = self._clock()
+        while self._ended:
+            forget_s, _ = next(iter(self._ended.values()))
+            if forget_s > now and len(self._ended) <= REMEMBER_CALLS:
+                return
+            self._ended.popitem(last=False)

@@ -1,0 +1,206 @@
+"""The ``livegate`` command: the only place where the parts are put together.
+
+``livegate serve`` reads the settings, starts the local Live server if that is
+the far end, and serves calls until it is told to stop.  ``livegate live`` is
+the local Live server by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway import __version__
+from gateway.call import CallSettings
+from gateway.calls import Calls
+from gateway.config import LOCAL, Config, is_loopback
+from gateway.dialer import Dialer
+from gateway.errors import ConfigError
+from gateway.live.local import LocalLiveServer, Switches
+from gateway.live.local.phrases import examples
+from gateway.logs import configure_logging
+from gateway.peer import Peer, PeerListener, Playout
+from gateway.tracks import AiortcPeer, prepare_aiortc
+from signaling.app import make_app
+from signaling.models import LiveKind, ModelsView, models_view
+from signaling.server import HttpServer
+
+_SERVE_OPTIONS = {
+    "host": "address to listen on (127.0.0.1)",
+    "port": "port of the page and the HTTP interface (8080)",
+    "origins": "pages of these origins may call, comma-separated",
+    "tls-cert": "certificate chain for HTTPS, PEM; a phone needs HTTPS for its microphone",
+    "tls-key": "its private key, PEM",
+    "live-url": "the far end: local, or a ws:// or wss:// address (Google's own with credentials)",
+    "model": "model unless the client chooses",
+    "voice": "voice unless the client chooses",
+    "language": "language unless the client chooses, BCP-47",
+    "instructions": "system instruction of every call",
+    "greeting": "what the model is told first, so that it speaks first; off for silence",
+    "connect-s": "seconds a client may take to connect (20)",
+    "idle-s": "seconds of silence that end a call (300)",
+    "call-s": "seconds a call may last (3600)",
+    "max-calls": "calls at once (50)",
+    "stun-urls": "STUN servers, comma-separated (none)",
+    "log": "text or json",
+    "log-level": "debug, info, warning or error (info)",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 2 for a setting that cannot be used."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = asyncio.run(arguments.run(arguments))
+        return status
+    except ConfigError as error:
+        print(f"livegate: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="livegate", description="A WebRTC media gateway for the Gemini Live API."
+    )
+    parser.add_argument("--version", action="version", version=f"livegate {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser(
+        "serve",
+        help="the gateway",
+        description="The gateway. Every option has a variable: --idle-s is LIVEGATE_IDLE_S.",
+    )
+    for name, text in _SERVE_OPTIONS.items():
+        serve.add_argument(f"--{name}", help=text, metavar=name.rpartition("-")[2].upper())
+    serve.add_argument(
+        "--open", action="store_true", default=None, help="let anyone who can reach --host call"
+    )
+    serve.set_defaults(run=_serve)
+
+    live = commands.add_parser(
+        "live",
+        help="the local Live server by itself",
+        description="The local Live server: the service's side of the wire, with no key.",
+    )
+    live.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    live.add_argument("--port", type=int, default=9090, help="port to listen on (9090)")
+    live.add_argument("--tls-cert", type=Path, help="certificate chain, PEM: serve wss://")
+    live.add_argument("--tls-key", type=Path, help="its private key, PEM")
+    live.add_argument("--seed", type=int, default=0, help="of everything that is chosen (0)")
+    live.add_argument(
+        "--switch",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a behaviour of the service; 'help' lists them",
+    )
+    live.add_argument("--log-level", default="info", help="debug, info, warning or error")
+    live.set_defaults(run=_live)
+    return parser
+
+
+async def _serve(arguments: argparse.Namespace) -> int:
+    names = [name.replace("-", "_") for name in (*_SERVE_OPTIONS, "open")]
+    options = {name: getattr(arguments, name) for name in names}
+    config = Config.from_env(os.environ, **options)
+    configure_logging(config.log, config.log_level)
+    prepare_aiortc(loopback=is_loopback(config.http.host))
+    async with contextlib.AsyncExitStack() as stack:
+        stand_in = None
+        if config.live.url == LOCAL:
+            stand_in = await stack.enter_async_context(LocalLiveServer())
+        models = _models_view(config)
+        calls = _make_calls(config, models, stand_in.url if stand_in else None)
+        server = HttpServer(make_app(calls, config.http, models), config.http)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        stack.push_async_callback(calls.drain)
+        _say_hello(config, server.url)
+        await _until_stopped()
+        print("livegate: stopping", file=sys.stderr)
+    return 0
+
+
+def _make_calls(config: Config, models: ModelsView, stand_in_url: str | None) -> Calls:
+    def make_peer(listener: PeerListener, playout: Playout) -> Peer:
+        return AiortcPeer(listener, playout, stun_urls=config.ice.stun_urls)
+
+    dialer = Dialer(config.live, instructions=config.call.instructions, url=stand_in_url)
+    chosen = models.default
+    defaults = CallSettings(chosen.model or config.live.model, chosen.voice, chosen.language)
+    return Calls(config.call, defaults, make_peer, dialer)
+
+
+def _models_view(config: Config) -> ModelsView:
+    """What clients may choose from.  Raises :exc:`ConfigError` for defaults it does not have."""
+    live: LiveKind = config.live.service
+    if config.live.url is not None:
+        live = "local" if config.live.url == LOCAL else "custom"
+    return models_view(
+        live=live,
+        service=config.live.service,
+        model=config.live.model,
+        voice=config.live.voice,
+        language=config.live.language,
+        phrases=examples() if live == "local" else (),
+    )
+
+
+def _say_hello(config: Config, url: str) -> None:
+    far_end = {
+        LOCAL: "the local Live server: no key, nothing leaves this machine",
+        None: "the Gemini Developer API" if config.live.service == "dev" else "Vertex AI",
+    }.get(config.live.url, config.live.url)
+    print(f"livegate {__version__}\n  page      {url}\n  far end   {far_end}", file=sys.stderr)
+    print(f"  model     {config.live.model}\nCtrl-C stops.", file=sys.stderr)
+
+
+async def _live(arguments: argparse.Namespace) -> int:
+    if "help" in arguments.switch:
+        for name, form, default, text in Switches.described():
+            print(f"{name}={default}\n    {text} ({form})")
+        return 0
+    configure_logging("text", arguments.log_level)
+    tls = None
+    if arguments.tls_cert is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            tls.load_cert_chain(arguments.tls_cert, arguments.tls_key)
+        except OSError as error:
+            raise ConfigError(f"--tls-cert and --tls-key cannot be used: {error}") from error
+    server = LocalLiveServer(
+        arguments.host,
+        arguments.port,
+        tls=tls,
+        switches=Switches.parse(arguments.switch),
+        seed=arguments.seed,
+    )
+    try:
+        async with server:
+            print(f"livegate live: {server.url}\nCtrl-C stops.", file=sys.stderr)
+            await _until_stopped()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {arguments.host}:{arguments.port}: {error.strerror}"
+        ) from error
+    return 0
+
+
+async def _until_stopped() -> None:
+    """Wait for SIGINT or SIGTERM; a second one kills as usual."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopped.set)
+    await stopped.wait()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(name)
