@@ -149,6 +149,17 @@ async def test_model_voice_and_language_of_the_query_reach_the_setup() -> None:
         assert (ready["voice"], ready["language"]) == ("Kore", "de-DE")
 
 
+async def test_instructions_reach_the_setup() -> None:
+    limits = CallConfig(greeting="", instructions="Answer in one word.")
+    async with (
+        running_stack(limits=limits, script=TONES) as stack,
+        AiortcClient(stack.url) as client,
+    ):
+        await connected(client)
+        instruction = stack.live.sessions[-1].setup["systemInstruction"]
+        assert instruction["parts"] == [{"text": "Answer in one word."}]
+
+
 async def test_a_client_that_stops_sending_packets_is_filled_with_silence() -> None:
     async with running_stack(script=TONES) as stack, AiortcClient(stack.url) as client:
         await connected(client)
