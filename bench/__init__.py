@@ -1,0 +1,1 @@
+"""Measurements that anyone can repeat; figures in the documents come from here."""

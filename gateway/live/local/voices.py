@@ -1,0 +1,120 @@
+"""The service's 30 voices and 24 languages, said in espeak-ng's terms.
+
+A voice is a :class:`Speaker`: an espeak-ng variant (the shape of a throat) with a
+pitch, a range and a speed of its own, so that no two of them sound the same; men are
+men and women are women as with the service.  A language picks the espeak-ng voice that
+knows its letters.  The two are joined as ``en-us+f3``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+DEFAULT_VOICE = "Puck"
+DEFAULT_LANGUAGE = "en-US"
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """How a voice is made: ``pitch`` and ``range_`` 0 to 100, ``rate`` in words per minute."""
+
+    sex: Literal["female", "male"]
+    variant: str
+    pitch: int = 50
+    range_: int = 50
+    rate: int = 165
+
+
+def _f(variant: str, pitch: int = 50, range_: int = 50, rate: int = 165) -> Speaker:
+    return Speaker("female", variant, pitch, range_, rate)
+
+
+def _m(variant: str, pitch: int = 50, range_: int = 50, rate: int = 165) -> Speaker:
+    return Speaker("male", variant, pitch, range_, rate)
+
+
+SPEAKERS = MappingProxyType(
+    {
+        "Zephyr": _f("belinda", 55, 60, 172),
+        "Puck": _m("m3", 62, 65, 172),
+        "Charon": _m("m1", 40, 45, 160),
+        "Kore": _f("f1", 45, 45, 165),
+        "Fenrir": _m("pablo", 58, 80, 178),
+        "Leda": _f("linda", 62, 60, 168),
+        "Orus": _m("john", 42, 40, 162),
+        "Aoede": _f("f5", 52, 62, 168),
+        "Callirrhoe": _f("f4", 48, 55, 156),
+        "Autonoe": _f("Alicia", 45, 55, 168),
+        "Enceladus": _m("m5", 46, 45, 156),
+        "Iapetus": _m("max", 50, 50, 162),
+        "Umbriel": _m("Mario", 46, 55, 156),
+        "Algieba": _m("klatt4", 44, 45, 158),
+        "Despina": _f("steph2", 50, 50, 160),
+        "Erinome": _f("Andrea", 40, 50, 165),
+        "Algenib": _m("Gene", 30, 45, 158),
+        "Rasalgethi": _m("norbert", 48, 50, 165),
+        "Laomedeia": _f("Annie", 48, 65, 174),
+        "Achernar": _f("f2", 50, 40, 154),
+        "Alnilam": _m("ed", 35, 40, 165),
+        "Schedar": _m("sandro", 50, 25, 160),
+        "Gacrux": _f("aunty", 32, 40, 156),
+        "Pulcherrima": _f("shelby", 52, 60, 172),
+        "Achird": _m("Gene2", 55, 60, 165),
+        "Zubenelgenubi": _m("travis", 46, 55, 162),
+        "Vindemiatrix": _f("grandma", 40, 45, 150),
+        "Sadachbia": _m("Reed", 64, 70, 174),
+        "Sadaltager": _m("edward", 46, 50, 158),
+        "Sulafat": _f("f3", 42, 55, 160),
+    }
+)
+
+LANGUAGES = MappingProxyType(
+    {
+        "ar-EG": "ar",
+        "bn-BD": "bn",
+        "nl-NL": "nl",
+        "en-IN": "en",
+        "en-US": "en-us",
+        "fr-FR": "fr",
+        "de-DE": "de",
+        "hi-IN": "hi",
+        "id-ID": "id",
+        "it-IT": "it",
+        "ja-JP": "ja",
+        "ko-KR": "ko",
+        "mr-IN": "mr",
+        "pl-PL": "pl",
+        "pt-BR": "pt-br",
+        "ro-RO": "ro",
+        "ru-RU": "ru",
+        "es-US": "es-419",
+        "ta-IN": "ta",
+        "te-IN": "te",
+        "th-TH": "th",
+        "tr-TR": "tr",
+        "uk-UA": "uk",
+        "vi-VN": "vi",
+    }
+)
+
+
+def speaker(voice: str) -> Speaker:
+    """The speaker of a voice name.  Raises :exc:`ValueError` for a name that is none."""
+    try:
+        return SPEAKERS[voice]
+    except KeyError:
+        raise ValueError(f"no voice {voice!r}") from None
+
+
+def espeak_language(language: str) -> str:
+    """The espeak-ng voice for a BCP 47 code: the code's own, else one of the same language,
+    else American English."""
+    if language in LANGUAGES:
+        return LANGUAGES[language]
+    primary = language.partition("-")[0].lower()
+    for code, espeak in LANGUAGES.items():
+        if code.partition("-")[0] == primary:
+            return LANGUAGES[DEFAULT_LANGUAGE] if primary == "en" else espeak
+    return LANGUAGES[DEFAULT_LANGUAGE]
