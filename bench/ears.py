@@ -153,9 +153,10 @@ def sounds(seed: int) -> Iterator[tuple[str, bytes]]:
         steps = noise.integers(-12, 13, 16)
         hz = 220 * 2 ** (np.repeat(steps, at.size // 16) / 12)
         phase = 2 * np.pi * np.cumsum(hz) / RATE_HZ
-        tone = sum(np.sin(k * phase) / k for k in range(1, 6 + melody % 5))
+        harmonics = np.arange(1, 6 + melody % 5)[:, None]
+        tone = (np.sin(harmonics * phase) / harmonics).sum(axis=0)
         yield f"melody {melody}", pcm(6000 * tone * np.exp(-6 * (at % 0.25)))
-        chord = sum(np.sin(phase * ratio) for ratio in (1, 1.26, 1.5, 2))
+        chord = np.sin(np.array([[1.0], [1.26], [1.5], [2.0]]) * phase).sum(axis=0)
         yield f"chords {melody}", pcm(2500 * chord * (1 + 0.5 * np.sin(2 * np.pi * 4 * at)))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 
 import aiohttp
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
@@ -29,6 +30,8 @@ async def call(url: str, wav: str | None, text: str | None, reply: str | None) -
 
     events = peer.createDataChannel("events")
     finished = asyncio.Event()
+    asked: set[int] = set()  # turns in which we said something
+    speaking = ""
 
     @events.on("open")
     def greet() -> None:
@@ -38,14 +41,22 @@ async def call(url: str, wav: str | None, text: str | None, reply: str | None) -
 
     @events.on("message")
     def show(message: str) -> None:
+        nonlocal speaking
         event = json.loads(message)
         match event["type"]:
-            case "transcript.user" | "transcript.model" if event["text"]:
-                print(f"{event['type'].removeprefix('transcript.')}: {event['text']}", flush=True)
-            case "turn.completed" if event["turn"] > 1 or event["latency_ms"] is not None:
+            case "transcript.user" | "transcript.model" if event["text"] and not event["interim"]:
+                speaker = event["type"].removeprefix("transcript.")
+                print(
+                    "" if speaker == speaking else f"\n{speaker}: ", event["text"], sep="", end=""
+                )
+                sys.stdout.flush()
+                speaking = speaker
+                if speaker == "user":
+                    asked.add(event["turn"])
+            case "turn.completed" if event["turn"] in asked:
                 finished.set()
             case "error" | "call.ended":
-                print(f"{event['type']}: {event['message']}", flush=True)
+                print(f"\n{event['type']}: {event['message']}")
                 if event["type"] == "call.ended":
                     finished.set()
 

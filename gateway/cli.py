@@ -25,6 +25,7 @@ from gateway.dialer import Dialer
 from gateway.errors import ConfigError
 from gateway.live.local import LocalLiveServer, Switches
 from gateway.live.local.phrases import examples
+from gateway.live.local.tls import self_signed
 from gateway.logs import configure_logging
 from gateway.peer import Peer, PeerListener, Playout
 from gateway.tracks import AiortcPeer, prepare_aiortc
@@ -65,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `livegate live --switch help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument("--port", type=int, default=9090, help="port to listen on (9090)")
     live.add_argument("--tls-cert", type=Path, help="certificate chain, PEM: serve wss://")
     live.add_argument("--tls-key", type=Path, help="its private key, PEM")
+    live.add_argument(
+        "--tls-self-signed",
+        action="store_true",
+        help="serve wss:// with a certificate made for the occasion, on loopback",
+    )
     live.add_argument("--seed", type=int, default=0, help="of everything that is chosen (0)")
     live.add_argument(
         "--switch",
@@ -117,7 +126,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
     async with contextlib.AsyncExitStack() as stack:
         stand_in = None
         if config.live.url == LOCAL:
-            stand_in = await stack.enter_async_context(LocalLiveServer())
+            stand_in = await stack.enter_async_context(LocalLiveServer(keep_s=0))
         models = _models_view(config)
         calls = _make_calls(config, models, stand_in.url if stand_in else None)
         server = HttpServer(make_app(calls, config.http, models), config.http)
@@ -170,19 +179,14 @@ async def _live(arguments: argparse.Namespace) -> int:
             print(f"{name}={default}\n    {text} ({form})")
         return 0
     configure_logging("text", arguments.log_level)
-    tls = None
-    if arguments.tls_cert is not None:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            tls.load_cert_chain(arguments.tls_cert, arguments.tls_key)
-        except OSError as error:
-            raise ConfigError(f"--tls-cert and --tls-key cannot be used: {error}") from error
+    tls = _live_tls(arguments)
     server = LocalLiveServer(
         arguments.host,
         arguments.port,
         tls=tls,
         switches=Switches.parse(arguments.switch),
         seed=arguments.seed,
+        keep_s=0,
     )
     try:
         async with server:
@@ -193,6 +197,19 @@ async def _live(arguments: argparse.Namespace) -> int:
             f"cannot listen on {arguments.host}:{arguments.port}: {error.strerror}"
         ) from error
     return 0
+
+
+def _live_tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    if arguments.tls_self_signed:
+        return self_signed().server_context()
+    if arguments.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
+    except OSError as error:
+        raise ConfigError(f"--tls-cert and --tls-key cannot be used: {error}") from error
+    return context
 
 
 async def _until_stopped() -> None:

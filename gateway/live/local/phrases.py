@@ -71,7 +71,7 @@ SLOTS = MappingProxyType(
             "mountain",
             "umbrella",
             "chocolate",
-            "butterfly",
+            "penguin",
             "diamond",
             "pineapple",
             "kangaroo",
@@ -132,7 +132,6 @@ PHRASES = (
         (
             "Tell me a story",
             "Tell me a long story",
-            "Tell me another story",
             "Can you tell me a story?",
             "I want to hear a story",
         ),
@@ -142,7 +141,6 @@ PHRASES = (
         "joke",
         (
             "Tell me a joke",
-            "Tell me another joke",
             "Can you tell me a joke?",
             "Do you know a joke?",
         ),
