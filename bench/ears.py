@@ -140,10 +140,10 @@ def sounds(seed: int) -> Iterator[tuple[str, bytes]]:
     def pcm(samples: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bytes:
         return np.clip(samples, -32_768, 32_767).astype(np.int16).tobytes()
 
-    for hz in (100, 440, 1000, 3000):
-        yield f"tone {hz}", pcm(8000 * np.sin(2 * np.pi * hz * at))
-        beeps = np.sin(2 * np.pi * hz * at) * (at % 0.5 < 0.25)
-        yield f"beeps {hz}", pcm(8000 * beeps)
+    for pitch in (100, 440, 1000, 3000):
+        sine = 8000 * np.sin(2 * np.pi * pitch * at)
+        yield f"tone {pitch}", pcm(sine)
+        yield f"beeps {pitch}", pcm(sine * (at % 0.5 < 0.25))
     for dbfs in (-50, -40, -30, -20):
         white = noise.normal(0, 32_768 * 10 ** (dbfs / 20), at.size)
         yield f"noise {dbfs}", pcm(white)

@@ -10,6 +10,7 @@ is told.  Read :meth:`Bridge.run`, then :meth:`Bridge._on_live`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
@@ -24,6 +25,8 @@ from gateway.peer import DOWNLINK_HZ, UPLINK_HZ
 from gateway.turn import CallState, TurnEvent, TurnMachine
 from gateway.uplink import LiveInput, Uplink
 
+PIECE_CHARS = 10_000  # of a transcript, in one event
+
 
 class Live(LiveInput, Protocol):
     """An open live session, as the bridge uses it (``gateway.live.LiveSession``)."""
@@ -36,9 +39,10 @@ class Live(LiveInput, Protocol):
 class Bridge:
     """Carries one call between its peer and a live session.
 
-    Made with the call, so that what is said while the live session is dialled
-    is not lost.  The peer gives sound to :meth:`push_audio` and takes the
-    reply's from ``playout``.  ``publish(type, **fields)`` tells the client.
+    Made with the call, so that the last second of what is said while the live
+    session is dialled is not lost.  The peer gives sound to :meth:`push_audio`
+    and takes the reply's with :meth:`pull`.  ``publish(type, **fields)`` tells
+    the client.
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class Bridge:
         self._publish = publish
         self._clock = clock
         self._turn = TurnMachine()
-        self._turn_timer: asyncio.TimerHandle | None = None
+        self._turn_changed = asyncio.Event()
         self._voice = VoiceActivity(UPLINK_HZ)
         self._uplink = Uplink(on_frame=self._on_frame, on_overrun=self._on_overrun, clock=clock)
         self._texts: asyncio.Queue[str] = asyncio.Queue(maxsize=32)
@@ -62,8 +66,6 @@ class Bridge:
     @property
     def silent_s(self) -> float:
         """How long neither side has said anything."""
-        if self.playout.is_playing or self._voice.speaking:
-            return 0.0
         return self._clock() - self.last_active_s
 
     def counters(self) -> dict[str, int]:
@@ -85,20 +87,16 @@ class Bridge:
         first.  Raises :exc:`~gateway.errors.LiveClosed` with the service's code
         and reason.
         """
-        self._tell(self._turn.begin())
+        self._tell(self._turn.begin(self._clock(), greeting=bool(greeting)))
         self.last_active_s = self._clock()
-        if greeting:
-            self._texts.put_nowait(greeting)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._uplink.run(session), name="uplink")
-                group.create_task(self._write(session), name="texts")
+                group.create_task(self._write(session, greeting), name="texts")
                 group.create_task(self._listen(session), name="live events")
+                group.create_task(self._keep_time(), name="turn clock")
         except BaseExceptionGroup as group:
-            raise _first_of(group) from None
-        finally:
-            if self._turn_timer is not None:
-                self._turn_timer.cancel()
+            raise _cause_of(group) from None
 
     # Client to model
 
@@ -120,15 +118,20 @@ class Bridge:
         """Stop this reply: nothing of it is played any more."""
         heard_ms = self.playout.heard_ms
         self.playout.clear()
-        self._tell(self._turn.caller_interrupted(heard_ms))
+        self._tell(self._turn.caller_interrupted(heard_ms, self._clock()))
 
-    async def _write(self, session: Live) -> None:
+    async def _write(self, session: Live, greeting: str) -> None:
+        if greeting:
+            await session.send_text(greeting)
         while True:
             await session.send_text(await self._texts.get())
 
     def _on_frame(self, pcm: bytes) -> None:
-        for event in self._voice.push(pcm):
-            now = self.last_active_s = self._clock()
+        events = self._voice.push(pcm)
+        now = self._clock()
+        if self._voice.speaking or events:
+            self.last_active_s = now
+        for event in events:
             if isinstance(event, SpeechStarted):
                 self._tell(self._turn.caller_started())
             else:
@@ -144,16 +147,25 @@ class Bridge:
 
     # Model to client
 
+    def pull(self) -> bytes | None:
+        """20 ms of the reply for the peer, or ``None`` for silence."""
+        frame = self.playout.pull()
+        if frame is not None:
+            self.last_active_s = self._clock()
+        return frame
+
     async def _listen(self, session: Live) -> None:
         async for event in session:
             self._on_live(event)
 
     def _on_live(self, event: live.LiveEvent) -> None:
         """Act on one thing the service said.  Any may come at any time."""
-        machine = self._turn
+        machine, now = self._turn, self._clock()
         match event:
+            case live.AudioChunk(pcm=b""):
+                pass
             case live.AudioChunk():
-                self._tell(machine.model_spoke())
+                self._tell(machine.model_sounded(now))
                 if not machine.discarding:
                     self.playout.push(self._at_playout_rate(event))
             case live.Transcription(speaker="user"):
@@ -164,13 +176,14 @@ class Bridge:
             case live.Transcription():
                 self._tell(machine.model_transcript(event.text, finished=event.finished))
             case live.TextChunk(thought=False):
+                self._tell(machine.model_spoke(now))
                 self._tell(machine.model_transcript(event.text, finished=False))
             case live.Interrupted():
                 # May come after turnComplete: seconds of the reply can still be
                 # waiting here, and they must go.
                 heard_ms = self.playout.heard_ms
                 self.playout.clear()
-                self._tell(machine.model_interrupted(heard_ms))
+                self._tell(machine.model_interrupted(heard_ms, now))
             case live.GenerationComplete():
                 self.playout.finish()
                 self._tell(machine.model_generated())
@@ -195,15 +208,15 @@ class Bridge:
         return self._resampler.push(chunk.pcm)
 
     def _on_playout(self, event: PlayoutEvent) -> None:
-        now = self.last_active_s = self._clock()
         if event is PlayoutEvent.STARTED:
-            self._tell(self._turn.playout_started(now))
+            self._tell(self._turn.playout_started(self._clock()))
         else:
             self._tell(self._turn.playout_drained())
 
     # To whoever listens
 
     def _tell(self, events: list[TurnEvent]) -> None:
+        self._turn_changed.set()
         for event in events:
             match event:
                 case turn.StateChanged(state):
@@ -212,9 +225,8 @@ class Bridge:
                     self._publish("speech.started", turn=number)
                 case turn.SpeechStopped(number):
                     self._publish("speech.stopped", turn=number)
-                case turn.Transcript(speaker, text, final, interim, number):
-                    fields = {"text": text, "final": final, "interim": interim, "turn": number}
-                    self._publish(f"transcript.{speaker}", **fields)
+                case turn.Transcript():
+                    self._tell_words(event)
                 case turn.TurnStarted(number):
                     self._publish("turn.started", turn=number)
                 case turn.TurnInterrupted(number, heard_ms):
@@ -226,19 +238,32 @@ class Bridge:
                         latency_ms=latency_ms,
                         usage=None if usage is None else usage.as_dict(),
                     )
-        self._arm_turn_timer()
 
-    def _arm_turn_timer(self) -> None:
-        if self._turn_timer is not None:
-            self._turn_timer.cancel()
-            self._turn_timer = None
-        if (deadline := self._turn.deadline()) is not None:
-            loop = asyncio.get_running_loop()
-            self._turn_timer = loop.call_later(deadline - self._clock(), self._on_turn_timer)
+    def _tell_words(self, said: turn.Transcript) -> None:
+        """In pieces that fit a data channel message."""
+        pieces = [said.text[at : at + PIECE_CHARS] for at in range(0, len(said.text), PIECE_CHARS)]
+        for number, piece in enumerate(pieces or [""], start=1):
+            self._publish(
+                f"transcript.{said.speaker}",
+                text=piece,
+                final=said.final and number >= len(pieces),
+                interim=said.interim,
+                turn=said.turn,
+            )
 
-    def _on_turn_timer(self) -> None:
-        self._turn_timer = None
-        self._tell(self._turn.tick(self._clock()))
+    async def _keep_time(self) -> None:
+        """Wake the turn machine when it is due."""
+        while True:
+            self._turn_changed.clear()
+            deadline = self._turn.deadline()
+            timeout = None if deadline is None else max(0.0, deadline - self._clock())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._turn_changed.wait()
+            if deadline is not None and self._clock() >= deadline:
+                self._tell(self._turn.tick(self._clock()))
+                if self._turn.is_idle:
+                    self.playout.finish()
 
 
 def _going_away(event: live.GoAway) -> str:
@@ -247,9 +272,9 @@ def _going_away(event: live.GoAway) -> str:
     return f"The service will close this connection in {event.time_left_s:.0f} s."
 
 
-def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _cause_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one error a call ends with: the service's close, if that is among them."""
     leaves: list[BaseException] = []
     for error in group.exceptions:
-        leaves.append(_first_of(error) if isinstance(error, BaseExceptionGroup) else error)
+        leaves.append(_cause_of(error) if isinstance(error, BaseExceptionGroup) else error)
     return next((leaf for leaf in leaves if isinstance(leaf, LiveError)), leaves[0])

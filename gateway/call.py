@@ -13,7 +13,7 @@ import contextlib
 import enum
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -22,7 +22,15 @@ from ulid import ULID
 
 from gateway.bridge import Bridge, Live
 from gateway.config import CallConfig
-from gateway.control import PROTOCOL, BadMessage, Hello, InputText, Interrupt, parse_message
+from gateway.control import (
+    PROTOCOL,
+    BadMessage,
+    ClientMessage,
+    Hello,
+    InputText,
+    Interrupt,
+    parse_message,
+)
 from gateway.errors import LiveClosed, LiveError
 from gateway.events import EventLog
 from gateway.peer import Peer, PeerListener, Playout
@@ -30,6 +38,7 @@ from gateway.peer import Peer, PeerListener, Playout
 logger = logging.getLogger(__name__)
 
 _FAREWELL_S = 3.0  # for a client whose data channel is still on its way
+COMPLAINTS_PER_S = 20  # errors told of what a client sends
 _PARTING_S = 1.0  # for the last words to leave, and the client to close first
 
 
@@ -94,7 +103,11 @@ MakePeer = Callable[[PeerListener, Playout], Peer]
 
 
 class Call:
-    """One call.  It listens to its peer, and owns it and the live session."""
+    """One call.  It listens to its peer, and owns it and the live session.
+
+    To its peer it is both :class:`~gateway.peer.PeerListener` and
+    :class:`~gateway.peer.Playout`.
+    """
 
     def __init__(
         self,
@@ -116,11 +129,13 @@ class Call:
         self._ended_s: float | None = None
         self._events = EventLog(self._send)
         self._bridge = Bridge(self._publish, clock=clock)
-        self._peer = make_peer(self, self._bridge.playout)
+        self._peer = make_peer(self, self)
         self._connected = asyncio.Event()
-        self._greeted = asyncio.Event()  # the client has said hello: it can be told things
+        self._can_be_told = asyncio.Event()  # the client has said hello
         self._gone = asyncio.Event()
         self._over = asyncio.Event()
+        self._complaints_s = -1.0
+        self._complaints = 0
 
     @property
     def age_ms(self) -> int:
@@ -141,11 +156,13 @@ class Call:
 
     def end(self, reason: CloseReason, message: str) -> None:
         """End the call; the first reason is the one that counts."""
-        if self.ended is None:
-            self._publish("call.ended", reason=reason, message=message)
-            self.ended = Ended(reason, message)
-            self._ended_s = self._clock()
-            self._over.set()
+        if self.ended is not None:
+            return
+        self.ended = Ended(reason, message)
+        self._ended_s = self._clock()
+        self._over.set()
+        self._bridge.playout.clear()
+        self._events.publish("call.ended", self.age_ms, reason=reason, message=message)
 
     async def answer(self, offer: str) -> str:
         """Answer the client's offer, once, before :meth:`run`.
@@ -166,6 +183,8 @@ class Call:
             asyncio.create_task(self._converse(), name=f"{self.id} conversation"),
             asyncio.create_task(self._watch_limits(), name=f"{self.id} limits"),
         ]
+        for task in tasks:
+            task.add_done_callback(self._on_task_done)
         try:
             await self._over.wait()
             for task in tasks:
@@ -193,9 +212,6 @@ class Call:
                 await session.aclose()
         except LiveError as error:
             self._end_with(error, refused=refused)
-        except Exception:
-            logger.exception("%s: a bug ended the call", self.id)
-            self.end(CloseReason.BUG, "The gateway made a mistake and had to end the call.")
 
     def _end_with(self, error: LiveError, *, refused: bool) -> None:
         logger.warning(
@@ -235,53 +251,81 @@ class Call:
     async def _part(self) -> None:
         """Let the client hear why, then let it close first; neither for long."""
         assert self.ended is not None, "a call parts after its end"
-        if not self._connected.is_set() and self.ended.reason in _NOT_AWAITED:
+        unmet = not self._connected.is_set() and self.ended.reason in _NOT_AWAITED
+        if unmet or self._gone.is_set() or not self._peer.has_channel:
             return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL_S):
-                await self._first_of(self._gone, self._greeted)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PARTING_S):
-                await self._peer.drained()
-                await self._gone.wait()
+        await _first_of(_FAREWELL_S, self._gone.wait(), self._can_be_told.wait())
+        await _first_of(_PARTING_S, self._gone.wait(), self._peer.drained())
+        await _first_of(_PARTING_S, self._gone.wait())
 
-    async def _first_of(self, *events: asyncio.Event) -> None:
-        waiting = [asyncio.create_task(event.wait()) for event in events]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
-
-    # What the peer tells (gateway.peer.PeerListener)
+    # What the peer tells (gateway.peer.PeerListener) and takes (gateway.peer.Playout).
+    # Its callbacks come from inside the engine, where an error of ours would
+    # look like one of the network's.
 
     def on_connected(self) -> None:
         self._connected.set()
 
     def on_audio(self, pcm: bytes) -> None:
-        self._bridge.push_audio(pcm)
+        with self._or_bug():
+            self._bridge.push_audio(pcm)
+
+    def pull(self) -> bytes | None:
+        with self._or_bug():
+            return None if self.ended else self._bridge.pull()
+        return None
 
     def on_message(self, message: str | bytes) -> None:
-        try:
-            match parse_message(message):
-                case Hello(after_seq=after_seq):
-                    self._greet(after_seq)
-                case InputText(text):
-                    if not self._bridge.push_text(text):
-                        raise BadMessage("too many texts are waiting to be sent")
-                case Interrupt():
-                    self._bridge.interrupt()
-        except BadMessage as error:
-            self._publish("error", code=error.code, message=str(error), fatal=False)
+        with self._or_bug():
+            try:
+                self._act_on(parse_message(message))
+            except BadMessage as error:
+                self._complain(error)
 
     def on_gone(self, *, hung_up: bool) -> None:
         self._gone.set()
         if hung_up:
             self.end(CloseReason.HANGUP, "The client closed the connection.")
-        else:
+        elif self._connected.is_set():
             self.end(CloseReason.PEER_LOST, "The media connection failed.")
+        else:
+            self.end(CloseReason.NOT_CONNECTED, "No media connection could be made.")
 
-    def _greet(self, after_seq: int) -> None:
+    def _act_on(self, message: ClientMessage) -> None:
+        match message:
+            case Hello(after_seq=after_seq):
+                self._on_hello(after_seq)
+            case InputText(text):
+                if not self._bridge.push_text(text):
+                    raise BadMessage("too many texts are waiting to be sent", "too_many_texts")
+            case Interrupt():
+                self._bridge.interrupt()
+
+    def _complain(self, error: BadMessage) -> None:
+        """Answer nonsense, but not all of a flood of it."""
+        now = self._clock()
+        if now - self._complaints_s >= 1.0:
+            self._complaints_s, self._complaints = now, 0
+        self._complaints += 1
+        if self._complaints <= COMPLAINTS_PER_S:
+            self._publish("error", code=error.code, message=str(error), fatal=False)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._end_by_bug(error)
+
+    @contextlib.contextmanager
+    def _or_bug(self) -> Iterator[None]:
+        """A mistake of ours ends the call, and nothing else."""
+        try:
+            yield
+        except Exception as error:
+            self._end_by_bug(error)
+
+    def _end_by_bug(self, error: BaseException) -> None:
+        logger.error("%s: a bug ended the call", self.id, exc_info=error)
+        self.end(CloseReason.BUG, "The gateway made a mistake and had to end the call.")
+
+    def _on_hello(self, after_seq: int) -> None:
         self._events.replay(
             after_seq,
             self.age_ms,
@@ -291,7 +335,7 @@ class Call:
             voice=self.settings.voice,
             language=self.settings.language,
         )
-        self._greeted.set()
+        self._can_be_told.set()
 
     def _publish(self, type_: str, **fields: Any) -> None:
         if self.ended is None:  # call.ended is the last event
@@ -299,3 +343,14 @@ class Call:
 
     def _send(self, event: str) -> None:
         self._peer.send(event)
+
+
+async def _first_of(limit_s: float, *waits: Coroutine[Any, Any, object]) -> None:
+    """Until one of these is over, or the time is."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 REMEMBER_S = 300.0
 REMEMBER_CALLS = 1000
+_STOPPING = "The gateway is stopping."
 
 
 class Calls:
@@ -66,7 +67,7 @@ class Calls:
         :exc:`Draining`.
         """
         if not self.accepting:
-            raise Draining("The gateway is stopping.")
+            raise Draining(_STOPPING)
         if len(self._open) >= self._limits.max_calls:
             raise TooManyCalls(f"{self._limits.max_calls} calls are open, and no more are taken.")
         chosen = {"model": model, "voice": voice, "language": language}
@@ -80,7 +81,8 @@ class Calls:
             raise
         self._tasks[call.id] = asyncio.create_task(self._run(call), name=call.id)
         if not self.accepting:  # drained while the answer was made
-            call.end(CloseReason.SHUTDOWN, "The gateway is stopping.")
+            call.end(CloseReason.SHUTDOWN, _STOPPING)
+            raise Draining(_STOPPING)
         return call.record(), answer
 
     def find(self, call_id: str) -> CallRecord:
@@ -102,9 +104,9 @@ class Calls:
         """Take no more calls, end the open ones, and wait until all is freed."""
         self.accepting = False
         for call in list(self._open.values()):
-            call.end(CloseReason.SHUTDOWN, "The gateway is stopping.")
-        while self._tasks:
-            await asyncio.wait(list(self._tasks.values()))
+            call.end(CloseReason.SHUTDOWN, _STOPPING)
+        while self._open:
+            await asyncio.wait([*self._tasks.values(), asyncio.ensure_future(asyncio.sleep(0.05))])
 
     async def _run(self, call: Call) -> None:
         try:

@@ -15,19 +15,21 @@ from ulid import ULID
 
 KEPT_EVENTS = 1000
 KEPT_MS = 600_000
+KEPT_BYTES = 1 << 20
 
 Listener = Callable[[str], None]
 
 
 class EventLog:
-    """Numbers events and keeps the newest: at most 1,000, at most ten minutes old.
+    """Numbers events and keeps the newest: 1,000, ten minutes, 1 MiB at most.
 
     ``listener`` gets each event as JSON text once :meth:`replay` was called.
     """
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._kept: deque[tuple[int, int, str]] = deque(maxlen=KEPT_EVENTS)
+        self._kept: deque[tuple[int, int, str]] = deque()
+        self._kept_bytes = 0
         self._is_told = False
         self.seq = 0
 
@@ -36,8 +38,13 @@ class EventLog:
         self.seq += 1
         text = _event(type_, self.seq, t_ms, fields)
         self._kept.append((self.seq, t_ms, text))
-        while self._kept and t_ms - self._kept[0][1] > KEPT_MS:
-            self._kept.popleft()
+        self._kept_bytes += len(text)
+        while (
+            len(self._kept) > KEPT_EVENTS
+            or t_ms - self._kept[0][1] > KEPT_MS
+            or self._kept_bytes > KEPT_BYTES
+        ):
+            self._kept_bytes -= len(self._kept.popleft()[2])
         if self._is_told:
             self._listener(text)
 

@@ -42,6 +42,10 @@ class PeerListener(Protocol):
 class Peer(Protocol):
     """One WebRTC endpoint of a call."""
 
+    @property
+    def has_channel(self) -> bool:
+        """Whether the client asked for a data channel: without one it is told nothing."""
+
     async def answer(self, offer: str) -> str:
         """Take the client's SDP offer, return the complete answer.
 
@@ -49,7 +53,11 @@ class Peer(Protocol):
         """
 
     def send(self, message: str) -> None:
-        """Put a message on the data channel; dropped if it is not open."""
+        """Put a message on the data channel; dropped if that cannot take it now.
+
+        Never raises: a client that reads nothing, or takes only small messages,
+        is the client's affair.
+        """
 
     async def drained(self) -> None:
         """Wait until every message handed to :meth:`send` has left."""

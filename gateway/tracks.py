@@ -14,6 +14,8 @@ import contextlib
 import fractions
 import logging
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import aioice.ice
 import numpy as np
@@ -49,6 +51,8 @@ from gateway.rtc.offer import reduce_offer, restore_answer
 logger = logging.getLogger(__name__)
 
 CHANNEL_LABEL = "events"
+CHANNEL_LIMIT_BYTES = 1 << 20  # of events that a client has not taken
+CLOSE_S = 5.0  # longer than an orderly goodbye takes
 OPUS_HZ = 48000
 _FRAME_SAMPLES = OPUS_HZ * FRAME_MS // 1000
 _SILENCE = bytes(DOWNLINK_FRAME_BYTES)
@@ -175,7 +179,7 @@ class AiortcPeer:
         self._listener = listener
         self._playout = PlayoutTrack(playout)
         self._channel: RTCDataChannel | None = None
-        self._reader: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
         # With no list aiortc would ask a public STUN server, and every answer
         # would wait for it.
@@ -195,11 +199,25 @@ class AiortcPeer:
         except (ValueError, LookupError, AttributeError) as error:
             # What aiortc raises for a description that reads well and makes no sense.
             raise BadOffer(f"the offer cannot be answered: {error}") from error
+        if "send" not in (self._pc.getTransceivers()[0].currentDirection or ""):
+            self._start(self._play_to_nobody(), "playout")
         return restore_answer(self._pc.localDescription.sdp, reduced.rejected)
 
+    @property
+    def has_channel(self) -> bool:
+        return self._pc.sctp is not None
+
     def send(self, message: str) -> None:
-        if self._channel is not None and self._channel.readyState == "open":
-            self._channel.send(message)
+        channel = self._channel
+        if channel is None or channel.readyState != "open":
+            return
+        if channel.bufferedAmount > CHANNEL_LIMIT_BYTES:
+            logger.debug("the client does not read its data channel: an event is dropped")
+            return
+        try:
+            channel.send(message)
+        except (ValueError, InvalidStateError) as error:
+            logger.debug("an event is dropped: %s", error)
 
     async def drained(self) -> None:
         channel = self._channel
@@ -212,12 +230,14 @@ class AiortcPeer:
 
     async def aclose(self) -> None:
         self._closing = True
-        if self._reader is not None:
-            self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
-        self._playout.stop()
-        await self._pc.close()
+        try:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            self._playout.stop()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._pc.close(), CLOSE_S)
 
     def _on_state(self) -> None:
         if self._closing:
@@ -241,7 +261,16 @@ class AiortcPeer:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         assert track.kind == "audio", "the reduced offer has no video section"
-        self._reader = asyncio.create_task(self._read(UplinkTrack(track)), name="uplink track")
+        self._start(self._read(UplinkTrack(track)), "uplink track")
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def _play_to_nobody(self) -> None:
+        """A client that takes no sound still reads when a reply was over."""
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                await self._playout.recv()
 
     async def _read(self, track: UplinkTrack) -> None:
         with contextlib.suppress(MediaStreamError):
@@ -250,7 +279,8 @@ class AiortcPeer:
                 self._listener.on_audio(bytes(frame.planes[0])[: frame.samples * 2])
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
-        if channel.label != CHANNEL_LABEL or self._channel is not None:
+        is_open = self._channel is not None and self._channel.readyState in ("connecting", "open")
+        if channel.label != CHANNEL_LABEL or is_open:
             logger.debug("a second or unknown data channel is closed")
             channel.close()
             return

@@ -8,12 +8,14 @@ order, and transcripts have no order against anything.
 
 A turn is one thing said by the caller and the reply to it.  ``TurnMachine``
 gives every transcript and reply its turn number and says what happened as
-event values; it has no clock, no sockets and no idea who listens.
+event values; it has no clock, no sockets and no idea who listens.  "User" is
+the Live API's word for the caller, kept where the event has it.
 """
 
 from __future__ import annotations
 
 import enum
+from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -95,12 +97,26 @@ TurnEvent = (
 
 
 class Generation(enum.Enum):
-    """What the model is doing about the newest turn."""
+    """What the model is doing about the newest reply."""
 
     IDLE = enum.auto()  # nothing yet, or the turn is closed
     GENERATING = enum.auto()  # content arrives
     GENERATED = enum.auto()  # generationComplete; turnComplete is to come
+    CUT = enum.auto()  # interrupted; turnComplete is to come
     DISCARDED = enum.auto()  # the caller stopped it; its rest is thrown away
+
+
+@dataclass(slots=True)
+class _Reply:
+    """A reply that was begun and is neither played to its end nor interrupted."""
+
+    turn: int
+    sounding: bool = False  # sound of it waits to be played, or is played
+    playing: bool = False
+    closed: bool = False  # by the service
+    open_words: bool = False
+    latency_ms: int | None = None
+    usage: TokenUsage | None = None
 
 
 class TurnMachine:
@@ -108,43 +124,64 @@ class TurnMachine:
 
     Methods are named for who acts: ``caller_*`` is the client and the
     gateway's own voice detection, ``model_*`` what the service sent,
-    ``playout_*`` the playout clock.  Times are seconds of any one monotonic
+    ``playout_*`` the playout clock.  ``now`` is seconds of any one monotonic
     clock.  ``discarding`` says that the model's audio is to be thrown away.
+
+    Nothing is waited for without a limit: a reply that never comes
+    (``think_limit_s``), one that stalls or is not closed (``stall_limit_s``).
     """
 
-    def __init__(self, *, think_limit_s: float = 15.0) -> None:
+    def __init__(self, *, think_limit_s: float = 15.0, stall_limit_s: float = 30.0) -> None:
         self.state = CallState.CONNECTING
         self.reply_turn = 0  # the turn of the newest reply
         self.caller_turn = 1  # the turn of what the caller says now
-        self._generation = Generation.IDLE
-        self._playing = False
-        self._reply_open = False  # turn.started without completed or interrupted
-        self._unheard: list[int] = []  # turns whose user transcript is not final
-        self._open_model_text = False
-        self._voiced_until_s: float | None = None
-        self._latency_ms: int | None = None
-        self._usage: TokenUsage | None = None
         self._think_limit_s = think_limit_s
-        self._thinking_until_s: float | None = None
+        self._stall_limit_s = stall_limit_s
+        self._generation = Generation.IDLE
+        self._replies: deque[_Reply] = deque()
+        self._is_greeting = False  # turn 1 is the model's, and it has not begun
+        self._asked_until_s: float | None = None  # a reply is awaited until then
+        self._content_s = 0.0  # when the newest content came
+        self._voiced_until_s: float | None = None
+        self._early_words: list[tuple[str, bool]] = []  # of a reply whose sound is to come
+        self._open_user_turns: list[int] = []  # their transcripts are not final
         self._with_fragments: set[int] = set()
 
     @property
     def discarding(self) -> bool:
         return self._generation is Generation.DISCARDED
 
-    def begin(self) -> list[TurnEvent]:
-        """Both sides are connected."""
-        return self._to(CallState.LISTENING)
+    @property
+    def is_idle(self) -> bool:
+        """Whether the model makes nothing that we know of."""
+        return self._generation is Generation.IDLE
+
+    def begin(self, now: float, *, greeting: bool = False) -> list[TurnEvent]:
+        """Both sides are connected.  A ``greeting`` makes turn 1 the model's."""
+        if greeting:
+            self._is_greeting = True
+            self.caller_turn += 1
+            self._open_user_turns = [turn + 1 for turn in self._open_user_turns]
+        if self._asked_until_s is not None:
+            self._asked_until_s = now + self._think_limit_s
+        self.state = self._resting_state()
+        return [StateChanged(self.state)]
 
     def deadline(self) -> float | None:
-        """When :meth:`tick` has something to say; ``None`` for never."""
-        return self._thinking_until_s
+        """When :meth:`tick` has something to do; ``None`` for never."""
+        if self._generation is not Generation.IDLE:
+            return self._content_s + self._stall_limit_s
+        return self._asked_until_s
 
     def tick(self, now: float) -> list[TurnEvent]:
-        """A reply that never comes is not waited for for ever."""
-        if self._thinking_until_s is None or now < self._thinking_until_s:
+        """Give up what has been waited for too long."""
+        deadline = self.deadline()
+        if deadline is None or now < deadline:
             return []
-        return self._to(CallState.LISTENING)
+        if self._generation is not Generation.IDLE:
+            return self.model_turn_complete()
+        self._asked_until_s = None
+        return self._rest()
 
     # The caller
 
@@ -152,183 +189,223 @@ class TurnMachine:
         """Voice begins."""
         self._next_caller_turn()
         self._expect_transcript(self.caller_turn)
-        events: list[TurnEvent] = [SpeechStarted(self.caller_turn)]
-        if self.state is CallState.THINKING:
-            events += self._to(CallState.LISTENING)
-        return events
+        self._asked_until_s = None
+        return [SpeechStarted(self.caller_turn), *self._rest()]
 
     def caller_stopped(self, voiced_until_s: float, now: float) -> list[TurnEvent]:
         """Voice has ended, at a time that lies a little in the past."""
         self._voiced_until_s = voiced_until_s
-        return [SpeechStopped(self.caller_turn), *self._think(now)]
+        self._asked_until_s = now + self._think_limit_s
+        return [SpeechStopped(self.caller_turn), *self._rest()]
 
     def caller_wrote(self, text: str, now: float) -> list[TurnEvent]:
         """The caller typed; it has been, or will be, sent to the model."""
         self._next_caller_turn()
         self._voiced_until_s = None
+        self._asked_until_s = now + self._think_limit_s
         said = Transcript("user", text, final=True, interim=False, turn=self.caller_turn)
-        return [said, *self._think(now)]
+        return [said, *self._rest()]
 
-    def caller_interrupted(self, heard_ms: int) -> list[TurnEvent]:
+    def caller_interrupted(self, heard_ms: int, now: float) -> list[TurnEvent]:
         """The caller stops the reply; the rest of this generation is discarded."""
         if self._generation is Generation.GENERATING:
             self._generation = Generation.DISCARDED
-        events = self._cut(heard_ms)
-        return [*events, *self._to_rest()]
+            self._content_s = now
+        return [*self._cut(heard_ms), *self._rest()]
 
     # The model
 
-    def model_spoke(self) -> list[TurnEvent]:
-        """Content of a reply has come: audio, text or a transcript of it."""
+    def model_sounded(self, now: float) -> list[TurnEvent]:
+        """Sound of a reply has come, and goes to the playout unless ``discarding``."""
+        events = self.model_spoke(now)
+        if not self.discarding:
+            self._replies[-1].sounding = True
+        return events
+
+    def model_spoke(self, now: float) -> list[TurnEvent]:
+        """Content of a reply has come: sound, or text from a model that writes."""
+        if self._generation is Generation.DISCARDED:
+            return []
+        self._content_s = now
         match self._generation:
-            case Generation.DISCARDED | Generation.GENERATING:
-                return []
-            case Generation.GENERATED:
-                # Audio after generationComplete belongs to the same reply.
+            case Generation.GENERATING | Generation.GENERATED if self._replies:
                 self._generation = Generation.GENERATING
                 return []
-            case Generation.IDLE:
-                pass
-        events = self._complete() if self._reply_open else []
-        self._generation = Generation.GENERATING
-        self._reply_open = True
-        self._usage = None
-        self._latency_ms = None
-        self.reply_turn = max(self.caller_turn, self.reply_turn + 1)
-        self.caller_turn = self.reply_turn
-        return [*events, TurnStarted(self.reply_turn), *self._to(CallState.SPEAKING)]
+            case _:
+                return self._begin_reply()
 
     def model_transcript(self, text: str, *, finished: bool) -> list[TurnEvent]:
-        """Words of the reply; they may run ahead of the sound."""
-        if self.discarding:
-            return []
-        events = self.model_spoke() if text else []
-        if not self._reply_open:
-            return events
-        self._open_model_text = not finished
-        return [*events, Transcript("model", text, finished, interim=False, turn=self.reply_turn)]
+        """Words of the reply; they may run ahead of the sound, or come after it."""
+        match self._generation:
+            case Generation.DISCARDED | Generation.CUT:
+                return []
+            case Generation.IDLE if not self._replies:
+                # Sound makes a reply, not words: these are early, or they are
+                # late and nobody hears the reply any more.
+                if self.caller_turn > self.reply_turn or self._is_greeting:
+                    self._early_words.append((text, finished))
+                return []
+            case _:
+                return self._words(text, finished) if self._replies else []
 
     def user_transcript(self, text: str, *, finished: bool, interim: bool) -> list[TurnEvent]:
         """Words of the caller; they may come before, during or after the reply."""
-        turn = self._unheard[0] if self._unheard else self.caller_turn
+        turn = self._open_user_turns[0] if self._open_user_turns else self.caller_turn
         if interim:
             return [Transcript("user", text, final=False, interim=True, turn=turn)]
         self._expect_transcript(turn)
         self._with_fragments.add(turn)
         if finished:
-            self._heard(turn)
+            self._close_user_turn(turn)
         return [Transcript("user", text, finished, interim=False, turn=turn)]
 
     def model_generated(self) -> list[TurnEvent]:
         """``generationComplete``: nothing more is being made."""
-        events = self._close_transcripts(self.reply_turn, over=False)
+        events = self._close_transcripts(over=False)
         if self._generation is Generation.GENERATING:
             self._generation = Generation.GENERATED
         elif self._generation is Generation.DISCARDED:
             self._generation = Generation.IDLE
         return events
 
-    def model_interrupted(self, heard_ms: int) -> list[TurnEvent]:
+    def model_interrupted(self, heard_ms: int, now: float) -> list[TurnEvent]:
         """``interrupted``: may come in mid-reply, after the turn, or for nothing."""
-        events = self._close_transcripts(self.reply_turn)
-        self._generation = Generation.IDLE
-        if self._reply_open and self.caller_turn == self.reply_turn:
+        events = self._close_transcripts(over=True)
+        if self._generation is not Generation.IDLE:
+            self._generation = Generation.CUT
+            self._content_s = now
+        if self._replies and self.caller_turn == self.reply_turn:
             self.caller_turn += 1
-        return [*events, *self._cut(heard_ms), *self._to_rest()]
+        self._is_greeting = False
+        self._early_words.clear()
+        return [*events, *self._cut(heard_ms), *self._rest()]
 
     def model_turn_complete(self) -> list[TurnEvent]:
         """``turnComplete``: closed for the service; playout may go on for seconds."""
-        events = self._close_transcripts(self.reply_turn)
+        events: list[TurnEvent] = []
+        if self._early_words and self._generation is Generation.IDLE:
+            events += self._begin_reply()  # its sound never came
+        events += self._close_transcripts(over=True)
         self._generation = Generation.IDLE
-        if self._reply_open and not self._playing:
+        self._is_greeting = False
+        if self._replies:
+            self._replies[-1].closed = True
             events += self._complete()
-        return [*events, *self._to_rest()]
+        return [*events, *self._rest()]
 
     def model_usage(self, usage: TokenUsage) -> None:
         """Tokens of the turn: kept for ``turn.completed``."""
-        self._usage = usage
+        if self._replies:
+            self._replies[-1].usage = usage
 
     # The playout
 
     def playout_started(self, now: float) -> list[TurnEvent]:
-        """The first frame of the reply leaves."""
-        self._playing = True
+        """The first frame of a reply leaves."""
+        reply = next((reply for reply in self._replies if not reply.playing), None)
+        if reply is None:
+            return []
+        reply.playing = True
         if self._voiced_until_s is not None:
-            self._latency_ms = max(0, round((now - self._voiced_until_s) * 1000))
+            reply.latency_ms = max(0, round((now - self._voiced_until_s) * 1000))
             self._voiced_until_s = None
-        return self._to(CallState.SPEAKING)
+        return self._rest()
 
     def playout_drained(self) -> list[TurnEvent]:
         """The last frame of a reply has left."""
-        self._playing = False
-        events: list[TurnEvent] = []
-        if self._reply_open and self._generation is Generation.IDLE:
-            events = self._complete()
-        return [*events, *self._to_rest()]
+        if self._replies:
+            reply = self._replies[0]
+            reply.sounding = reply.playing = False
+        return [*self._complete(), *self._rest()]
 
     # Inside
+
+    def _begin_reply(self) -> list[TurnEvent]:
+        """A new reply; one that still plays is closed, whatever the service forgot."""
+        events = self._close_transcripts(over=True)
+        for reply in self._replies:
+            reply.closed = True
+        events += self._complete()
+        self._generation = Generation.GENERATING
+        if self._is_greeting:
+            self._is_greeting = False
+            self.reply_turn = 1
+        else:
+            self.reply_turn = max(self.caller_turn, self.reply_turn + 1)
+            self.caller_turn = self.reply_turn
+            self._asked_until_s = None
+        self._replies.append(_Reply(self.reply_turn))
+        events += [TurnStarted(self.reply_turn), *self._rest()]
+        early, self._early_words = self._early_words, []
+        for text, finished in early:
+            events += self._words(text, finished)
+        return events
+
+    def _words(self, text: str, finished: bool) -> list[TurnEvent]:
+        reply = self._replies[-1]
+        reply.open_words = not finished
+        return [Transcript("model", text, finished, interim=False, turn=reply.turn)]
 
     def _next_caller_turn(self) -> None:
         """What the caller says after a reply has begun is the next turn."""
         if self.caller_turn == self.reply_turn:
             self.caller_turn += 1
+        self._early_words.clear()
 
     def _expect_transcript(self, turn: int) -> None:
-        if turn not in self._unheard:
-            self._unheard.append(turn)
+        if turn not in self._open_user_turns:
+            self._open_user_turns.append(turn)
 
-    def _heard(self, turn: int) -> None:
-        self._unheard = [other for other in self._unheard if other > turn]
+    def _close_user_turn(self, turn: int) -> None:
+        self._open_user_turns = [other for other in self._open_user_turns if other > turn]
         self._with_fragments.discard(turn)
 
-    def _close_transcripts(self, turn: int, *, over: bool = True) -> list[TurnEvent]:
+    def _close_transcripts(self, *, over: bool) -> list[TurnEvent]:
         """``finished`` is often missing: the end of a reply ends what led to it.
 
         With ``over`` the service is done with the turn, and words that have not
         come by now never will.
         """
         events: list[TurnEvent] = []
-        for user_turn in [other for other in self._unheard if other <= turn]:
-            if user_turn in self._with_fragments:
-                events.append(Transcript("user", "", final=True, interim=False, turn=user_turn))
+        for turn in [other for other in self._open_user_turns if other <= self.reply_turn]:
+            if turn in self._with_fragments:
+                events.append(Transcript("user", "", final=True, interim=False, turn=turn))
             elif not over:
                 continue
-            self._heard(user_turn)
-        if self._open_model_text:
-            self._open_model_text = False
-            events.append(Transcript("model", "", final=True, interim=False, turn=self.reply_turn))
+            self._close_user_turn(turn)
+        if self._replies and self._replies[-1].open_words:
+            events += self._words("", finished=True)
         return events
 
     def _cut(self, heard_ms: int) -> list[TurnEvent]:
-        """The reply ends here for the caller, if there is one."""
-        if not self._reply_open:
-            return []
-        heard = heard_ms if self._playing else 0
-        self._reply_open = self._playing = self._open_model_text = False
-        return [TurnInterrupted(self.reply_turn, heard)]
+        """Every reply ends here for the caller; one that waited was not heard at all."""
+        events: list[TurnEvent] = []
+        if self._replies and self._replies[-1].open_words:
+            events += self._words("", finished=True)
+        for reply in self._replies:
+            events.append(TurnInterrupted(reply.turn, heard_ms if reply.playing else 0))
+        self._replies.clear()
+        return events
 
     def _complete(self) -> list[TurnEvent]:
-        self._reply_open = False
-        return [TurnCompleted(self.reply_turn, self._latency_ms, self._usage)]
+        """What the service has closed and the caller has heard."""
+        events: list[TurnEvent] = []
+        while self._replies and self._replies[0].closed and not self._replies[0].sounding:
+            reply = self._replies.popleft()
+            events.append(TurnCompleted(reply.turn, reply.latency_ms, reply.usage))
+        return events
 
-    def _think(self, now: float) -> list[TurnEvent]:
-        if self._playing or self._generation is Generation.GENERATING:
-            return []
-        self._thinking_until_s = now + self._think_limit_s
-        return self._to(CallState.THINKING)
+    def _resting_state(self) -> CallState:
+        if self._generation is Generation.GENERATING or any(r.sounding for r in self._replies):
+            return CallState.SPEAKING
+        if self._asked_until_s is not None:
+            return CallState.THINKING
+        return CallState.LISTENING
 
-    def _to_rest(self) -> list[TurnEvent]:
-        """Back to listening, unless a reply is made or played, or waited for."""
-        if self._playing or self._generation is Generation.GENERATING:
-            return []
-        if self.state is CallState.THINKING and self.caller_turn > self.reply_turn:
-            return []
-        return self._to(CallState.LISTENING)
-
-    def _to(self, state: CallState) -> list[TurnEvent]:
-        if state is not CallState.THINKING:
-            self._thinking_until_s = None
-        if state is self.state:
+    def _rest(self) -> list[TurnEvent]:
+        """The state that follows from all this, if it is another."""
+        state = self._resting_state()
+        if state is self.state or self.state is CallState.CONNECTING:
             return []
         self.state = state
         return [StateChanged(state)]

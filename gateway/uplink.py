@@ -130,6 +130,8 @@ class Uplink:
 
     async def run(self, live: LiveInput) -> None:
         """Send until cancelled, or until the live session raises."""
+        # What was dropped before there was a live session is not the service's fault.
+        self._reported_drops = self.buffer.dropped_frames
         while True:
             self._arrived.clear()
             while (due := self.buffer.take(self._clock())) is not Due.NOTHING:

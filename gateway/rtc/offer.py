@@ -134,7 +134,10 @@ def _complete_transport(media: sdp.MediaDescription, tagged: sdp.MediaDescriptio
         raise BadOffer("the offer has no fingerprint we know (a=fingerprint:sha-256 …)")
     if media.kind == "audio" and not media.rtcp_mux:
         raise BadOffer("the audio section does not multiplex RTCP (a=rtcp-mux)")
-    media.ice_candidates = [c for c in media.ice_candidates if not c.ip.endswith(".local")]
+    plain = [c for c in media.ice_candidates if not c.ip.endswith(".local")]
+    if len(plain) < len(media.ice_candidates):
+        # More are to be learned: an agent with a complete list of none gives up at once.
+        media.ice_candidates, media.ice_candidates_complete = plain, False
 
 
 def _bundle_tagged(description: sdp.SessionDescription) -> sdp.MediaDescription | None:

@@ -40,18 +40,18 @@ def test_an_unfinished_reply_waits_for_whole_frames_and_counts_the_underrun() ->
     assert buffer.pull() == bytes(FRAME_BYTES)
     assert buffer.pull() is None
     assert buffer.underruns == 1
-    assert buffer.is_playing
     buffer.push(bytes(FRAME_BYTES - 100))
     assert buffer.pull() == bytes(FRAME_BYTES)
     assert events == [PlayoutEvent.STARTED]
 
 
-def test_clear_leaves_nothing_behind_and_says_how_much_went() -> None:
+def test_clear_leaves_nothing_behind() -> None:
     buffer, events = playing(bytes(FRAME_BYTES * 50))
     buffer.pull()
-    assert buffer.clear() == 980
+    assert buffer.waiting_ms == 980
+    buffer.clear()
+    assert buffer.waiting_ms == 0
     assert buffer.pull() is None
-    assert not buffer.is_playing
     assert buffer.heard_ms == 20
     assert buffer.underruns == 0
     assert events == [PlayoutEvent.STARTED]
@@ -67,6 +67,18 @@ def test_the_next_reply_starts_from_zero() -> None:
     assert buffer.heard_ms == 20
     assert buffer.pull() is None
     assert events == [PlayoutEvent.STARTED, PlayoutEvent.STARTED, PlayoutEvent.DRAINED]
+
+
+def test_two_replies_play_in_turn_and_each_is_told_apart() -> None:
+    buffer, events = playing(bytes(FRAME_BYTES + 2))
+    buffer.finish()
+    buffer.push(bytes(FRAME_BYTES))
+    buffer.finish()
+    pulled = [buffer.pull() for _ in range(4)]
+    assert [frame is not None for frame in pulled] == [True, True, True, False]
+    assert buffer.heard_ms == 20
+    started, drained = PlayoutEvent.STARTED, PlayoutEvent.DRAINED
+    assert events == [started, drained, started, drained]
 
 
 def test_a_reply_without_sound_never_starts() -> None:

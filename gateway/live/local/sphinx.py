@@ -35,9 +35,11 @@ _LEVEL = 10 ** (-20 / 20) * 32_768
 _HISS = 10 ** (-50 / 20) * 32_768
 _SENONE_SCALE = 1024  # pocketsphinx keeps phone scores divided by this
 _NO_PHONES = frozenset({"SIL", "+NSN+", "+SPN+"})
-# Fitted to a thousand sentences of synthetic speech; `python -m bench.ears` measures both.
+# Fitted to a thousand sentences of synthetic speech; `python -m bench.ears` measures them.
 _SURPLUS_WEIGHT = 0.3
-_STRANGE = 2.9
+_STRANGEST = 3.1
+_LEAST_LOSS = -1.0
+_FASTEST_MS, _SLOWEST_MS = 50, 250  # speech has 70 to 200
 _FLOOR = -745.0  # the logarithm of what a float cannot hold
 
 
@@ -45,19 +47,34 @@ _FLOOR = -745.0  # the logarithm of what a float cannot hold
 class Match:
     """A sentence, and how far the sound is from it.
 
-    ``loss`` is how much likelier the best row of phones is, in nepers a frame of 10 ms;
+    ``loss`` is how much likelier the best row of phones is, in nepers a frame of 10 ms.
     ``surplus`` is how many phones that row has beyond the sentence's own, against the
     square root of their number, because a count varies by that much by itself.
+    ``phone_ms`` is how long a phone of the sentence takes on average.
     """
 
     words: str
     loss: float
     surplus: float
+    phone_ms: float
 
     @property
     def strangeness(self) -> float:
         """Low when the words were said, high when they were made up."""
         return self.loss + _SURPLUS_WEIGHT * self.surplus
+
+    @property
+    def was_said(self) -> bool:
+        """Whether to believe it.
+
+        Noise and music can fit a sentence well, but at no pace that anybody speaks, or
+        better than speech ever does.
+        """
+        return (
+            self.strangeness <= _STRANGEST
+            and self.loss >= _LEAST_LOSS
+            and _FASTEST_MS <= self.phone_ms <= _SLOWEST_MS
+        )
 
 
 class Decoder:
@@ -91,7 +108,7 @@ class Decoder:
     def words(self, pcm: bytes) -> str:
         """The sentence in ``pcm``, empty when it is none of the graph's."""
         match = self.match(pcm)
-        return match.words if match is not None and match.strangeness <= _STRANGE else ""
+        return match.words if match is not None and match.was_said else ""
 
     def match(self, pcm: bytes) -> Match | None:
         """The likeliest sentence and what speaks for it; ``None`` without a sound in ``pcm``."""
@@ -109,7 +126,12 @@ class Decoder:
             len(self._decoder.lookup_word(segment.word.partition("(")[0]).split())
             for segment in voiced
         )
-        return Match(words, (free_score - score) / frames, (heard - expected) / math.sqrt(expected))
+        return Match(
+            words,
+            loss=(free_score - score) / frames,
+            surplus=(heard - expected) / math.sqrt(expected),
+            phone_ms=10 * frames / expected,
+        )
 
     def _prepare(self, pcm: bytes) -> bytes | None:
         """At an even level and with a hiss, ``None`` when there is nothing to decode.
