@@ -40,6 +40,8 @@ _SERVE_OPTIONS = {
     "tls-cert": "certificate chain for HTTPS, PEM; a phone needs HTTPS for its microphone",
     "tls-key": "its private key, PEM",
     "live-url": "the far end: local, or a ws:// or wss:// address (Google's own with credentials)",
+    "live-connect-s": "seconds the service may take to accept a live session (10)",
+    "api-version": "version of the Live API in its address (v1beta, on Vertex AI v1beta1)",
     "model": "model unless the client chooses",
     "voice": "voice unless the client chooses",
     "language": "language unless the client chooses, BCP-47",

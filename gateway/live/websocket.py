@@ -8,6 +8,7 @@ keep sending, and the sender can see how much of what it sent has not arrived.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import functools
 import ipaddress
@@ -167,7 +168,8 @@ async def dial(
         ("TCP_USER_TIMEOUT", UNSENT_TIMEOUT_MS),
     ):
         if hasattr(socket, option):  # Linux has both
-            raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+            with contextlib.suppress(OSError):  # reset already: the first read will say so
+                raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return LiveSocket(connection)
 
 

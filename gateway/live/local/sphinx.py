@@ -94,6 +94,7 @@ class Decoder:
             pbeam=1e-60,
             wbeam=1e-40,
             maxhmmpf=-1,
+            bestpath=False,
             lw=1.0,
             wip=1.0,
             pip=1.0,
@@ -119,7 +120,7 @@ class Decoder:
         if not words:
             return None
         _, free_score, phones = self._search("phones", prepared)
-        voiced = [segment for segment in spoken if not segment.word.startswith("<")]
+        voiced = [segment for segment in spoken if segment.word[0] not in "<[("]
         frames = voiced[-1].end_frame - voiced[0].start_frame + 1
         heard = sum(phone.word not in _NO_PHONES for phone in phones)
         expected = sum(
