@@ -13,9 +13,11 @@ _PLACES = ("dev", "vertex")
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "far_end" in metafunc.fixturenames:
-        places = [f"local-{service}" for service in _PLACES]
+        only = metafunc.definition.get_closest_marker("services")
+        services = only.args if only else _PLACES
+        places = [f"local-{service}" for service in services]
         if metafunc.config.getoption("--real-service"):
-            places += [f"real-{service}" for service in _PLACES]
+            places += [f"real-{service}" for service in services]
         metafunc.parametrize("far_end", places, indirect=True)
 
 
