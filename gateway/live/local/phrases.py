@@ -253,11 +253,14 @@ def sentences() -> MappingProxyType[str, Heard]:
     return MappingProxyType(found)
 
 
+# What people try first, so that a short list begins with it.
+_FIRST = ("what_time", "story", "count", "weather", "joke", "remember", "recall", "repeat", "help")
+
+
 def examples() -> tuple[str, ...]:
-    """One sentence for each phrase, as people write it: something to try."""
-    return tuple(
-        _SLOT.sub(lambda slot: SLOTS[slot[1]][0], phrase.variants[0]) for phrase in PHRASES
-    )
+    """One sentence for each phrase, as people write it, the most inviting first."""
+    order = sorted(PHRASES, key=lambda p: _FIRST.index(p.id) if p.id in _FIRST else len(_FIRST))
+    return tuple(_SLOT.sub(lambda slot: SLOTS[slot[1]][0], p.variants[0]) for p in order)
 
 
 def heard(words: str) -> Heard:

@@ -154,7 +154,10 @@ def test_please_belongs_to_requests() -> None:
 
 
 def test_the_examples_are_one_for_each_phrase() -> None:
-    assert [understand(text).phrase for text in examples()] == [phrase.id for phrase in PHRASES]
+    meant = [understand(text).phrase for text in examples()]
+    assert set(meant) == {phrase.id for phrase in PHRASES}
+    assert len(meant) == len(PHRASES)
+    assert meant[:3] == ["what_time", "story", "count"]
     assert "What is the weather in Paris?" in examples()
 
 
