@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import fractions
 import logging
+import struct
 import time
 from collections.abc import Coroutine
 from typing import Any
@@ -28,11 +29,13 @@ from aiortc import (
     RTCDataChannel,
     RTCDtlsTransport,
     RTCIceServer,
+    RTCIceTransport,
     RTCPeerConnection,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcdtlstransport import SRTPProtectionProfile
+from aiortc.rtp import RtpPacket
 from av import AudioFrame
 from OpenSSL import SSL
 
@@ -46,6 +49,7 @@ from gateway.peer import (
     PeerListener,
     Playout,
 )
+from gateway.rtc.guard import MAX_SSRCS, is_harmless_sctp
 from gateway.rtc.offer import reduce_offer, restore_answer
 
 logger = logging.getLogger(__name__)
@@ -193,8 +197,9 @@ class AiortcPeer:
         reduced = reduce_offer(offer)
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(reduced.sdp, "offer"))
-            dtls = self._pc.addTrack(self._playout).transport
-            dtls.on("statechange", lambda: self._on_dtls_state(dtls))
+            sender = self._pc.addTrack(self._playout)
+            self._watch(sender.transport)
+            self._guard()
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except (ValueError, LookupError, AttributeError) as error:
             # What aiortc raises for a description that reads well and makes no sense.
@@ -263,6 +268,38 @@ class AiortcPeer:
         assert track.kind == "audio", "the reduced offer has no video section"
         self._start(self._read(UplinkTrack(track)), "uplink track")
 
+    def _watch(self, dtls: RTCDtlsTransport) -> None:
+        dtls.on("statechange", lambda: self._on_dtls_state(dtls))
+
+    def _guard(self) -> None:
+        """Keep from aiortc what it cannot bear; see ``gateway.rtc.guard``.
+
+        It has no place to hang a filter, so these are its own methods, wrapped
+        on the instances of this connection.
+        """
+        transceiver = self._pc.getTransceivers()[0]
+        receiver, sctp = transceiver.receiver, self._pc.sctp
+        take_rtp, ssrcs = receiver._handle_rtp_packet, set[int]()
+
+        async def handle_rtp_packet(packet: RtpPacket, arrival_time_ms: int) -> None:
+            if len(ssrcs) < MAX_SSRCS:
+                ssrcs.add(packet.ssrc)
+            if packet.ssrc in ssrcs:
+                await take_rtp(packet, arrival_time_ms)
+
+        receiver._handle_rtp_packet = handle_rtp_packet  # type: ignore[method-assign]
+        if sctp is not None:
+            take_sctp = sctp._handle_data
+
+            async def handle_data(data: bytes) -> None:
+                if is_harmless_sctp(data):
+                    with contextlib.suppress(UnicodeDecodeError, IndexError, struct.error):
+                        await take_sctp(data)
+
+            sctp._handle_data = handle_data  # type: ignore[method-assign]
+        for dtls in {receiver.transport, sctp.transport if sctp else receiver.transport}:
+            _skip_empty_datagrams(dtls.transport)
+
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
 
@@ -286,6 +323,17 @@ class AiortcPeer:
             return
         self._channel = channel
         channel.on("message", self._listener.on_message)
+
+
+def _skip_empty_datagrams(ice: RTCIceTransport) -> None:
+    receive = ice._recv
+
+    async def recv() -> bytes:
+        while not (data := await receive()):
+            pass
+        return data
+
+    ice._recv = recv
 
 
 def prepare_aiortc(*, loopback: bool) -> None:

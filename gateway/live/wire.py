@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import binascii
 import json
-import math
 import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -31,6 +30,7 @@ _DURATION = re.compile(r"(-?\d{1,12}(?:\.\d{1,9})?)s", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 _URL_SAFE = str.maketrans("-_", "+/")
 _INT64 = 2**63
+_DEPTH_LIMIT = 100
 _NAME_LIMIT = 64  # characters of a foreign name that are repeated in a message
 _KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
@@ -160,7 +160,7 @@ class Fields:
                 return None
             case bool():
                 pass
-            case int() | float() if math.isfinite(value) and abs(value) < _INT64:
+            case int() | float() if abs(value) < _INT64:
                 return float(value)
             case str() if found := _DURATION.fullmatch(value):
                 return float(found[1])
@@ -208,14 +208,16 @@ def _camel(name: str) -> str:
     return head + "".join(word[:1].upper() + word[1:] for word in tail)
 
 
-def _scrub(value: Any) -> Any:
+def _scrub(value: Any, depth: int = 0) -> Any:
     """Half a surrogate pair, which JSON can escape and UTF-8 cannot hold, becomes ``?``."""
+    if depth > _DEPTH_LIMIT:
+        raise RemoteProtocolError("The frame is nested too deeply.")
     match value:
         case str():
             return value if value.isascii() else value.encode("utf-8", "replace").decode()
         case dict():
-            return {_scrub(name): _scrub(inner) for name, inner in value.items()}
+            return {_scrub(name): _scrub(inner, depth + 1) for name, inner in value.items()}
         case list():
-            return [_scrub(inner) for inner in value]
+            return [_scrub(inner, depth + 1) for inner in value]
         case _:
             return value

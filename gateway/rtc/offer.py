@@ -9,9 +9,10 @@ sections in the answer as in the offer, in the same order.
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
-from aiortc import sdp
+from aiortc import RTCIceCandidate, sdp
 
 from gateway.errors import BadOffer, NoCommonCodec
 
@@ -134,10 +135,20 @@ def _complete_transport(media: sdp.MediaDescription, tagged: sdp.MediaDescriptio
         raise BadOffer("the offer has no fingerprint we know (a=fingerprint:sha-256 …)")
     if media.kind == "audio" and not media.rtcp_mux:
         raise BadOffer("the audio section does not multiplex RTCP (a=rtcp-mux)")
-    plain = [c for c in media.ice_candidates if not c.ip.endswith(".local")]
+    plain = [candidate for candidate in media.ice_candidates if _is_reachable(candidate)]
     if len(plain) < len(media.ice_candidates):
         # More are to be learned: an agent with a complete list of none gives up at once.
         media.ice_candidates, media.ice_candidates_complete = plain, False
+
+
+def _is_reachable(candidate: RTCIceCandidate) -> bool:
+    """An address and a port that a packet can be sent to; mDNS names are not."""
+    try:
+        address = ipaddress.ip_address(candidate.ip)
+    except ValueError:
+        return False
+    is_single = not (address.is_multicast or address.is_unspecified or address.is_reserved)
+    return is_single and 0 < candidate.port < 65536
 
 
 def _bundle_tagged(description: sdp.SessionDescription) -> sdp.MediaDescription | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.live.local import answers
 from gateway.live.local.languages import LANGUAGES, is_english
-from gateway.live.local.phrases import Heard, normalize, understand
+from gateway.live.local.phrases import LONGEST_TEXT, Heard, normalize, understand
 from gateway.live.local.reply import Call, Conversation, Reply
 from gateway.live.local.sentences import split
 from gateway.live.local.settings import Function, Settings
@@ -53,6 +53,7 @@ class LocalModel:
 
     def read(self, text: str, memory: Conversation, clock: datetime) -> tuple[Reply, str | None]:
         """The answer to typed text: an instruction to speak, a phrase, or a function's name."""
+        text = text[:LONGEST_TEXT]
         heard = understand(text)
         if heard.phrase is None:
             if match := _SAY.fullmatch(text):

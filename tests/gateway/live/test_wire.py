@@ -89,3 +89,13 @@ def test_only_objects_are_parsed(frame: str | bytes) -> None:
     except RemoteProtocolError:
         return
     assert isinstance(value, dict)
+
+
+def test_what_is_nested_too_deeply_or_too_large_is_refused() -> None:
+    deep: Any = "end"
+    for _ in range(500):
+        deep = {"a": deep}
+    with pytest.raises(RemoteProtocolError, match="nested"):
+        Fields({"metadata": deep}).plain("metadata")
+    with pytest.raises(RemoteProtocolError, match="duration"):
+        Fields({"time_left": 10**400}).duration_s("timeLeft")
