@@ -31,6 +31,7 @@ export const ANSWER_MS = 15_000; // from offer to answer
 export const CONNECT_MS = 20_000; // from answer to `call.ready`; the gateway waits as long
 export const RETURN_MS = 10_000; // for a connection that was interrupted
 export const REPORT_MS = 3_000; // for the gateway's own word on how the call ended
+export const HUSH_MS = 150; // as much as a jitter buffer holds; the next reply comes later
 export const QUALITY_MS = 2_000; // between two readings
 
 /**
@@ -83,6 +84,8 @@ export class Call extends EventTarget {
   #peer = null;
   /** @type {RTCDataChannel | null} */
   #channel = null;
+  /** @type {MediaStreamTrack | null} what the model says, as a track */
+  #voice = null;
   /** @type {RTCRtpSender | null} */
   #sender = null;
   /** @type {State} what the gateway last said */
@@ -175,6 +178,7 @@ export class Call extends EventTarget {
     this.#peer = peer;
     peer.addEventListener("connectionstatechange", this.#onConnectionState);
     peer.addEventListener("track", ({ track }) => {
+      this.#voice = track;
       this.remoteStream = this.#world.createStream(track);
       this.#emit("stream", this.remoteStream);
     });
@@ -271,6 +275,7 @@ export class Call extends EventTarget {
       this.#release("connect");
       this.id = event.call_id;
     }
+    if (event.type === "turn.interrupted") this.#hush();
     this.#emit("event", event);
     if (event.type === "call.state" && STATES.includes(event.state)) {
       this.#said = event.state;
@@ -278,6 +283,16 @@ export class Call extends EventTarget {
     } else if (event.type === "call.ended") {
       this.#end(event.reason, event.message, { tell: false });
     }
+  }
+
+  /** What of a cut reply waits in the browser's jitter buffer is not played either. */
+  #hush() {
+    const voice = this.#voice;
+    if (!voice) return;
+    voice.enabled = false;
+    this.#limit("hush", HUSH_MS, () => {
+      voice.enabled = true;
+    });
   }
 
   /** @param {ClientMessage} message */

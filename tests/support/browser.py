@@ -99,7 +99,7 @@ async def start_recording(page: Page) -> None:
         "() => window.livegate.call?.remoteStream?.getAudioTracks().length"
     )
     await page.evaluate(
-        f"({_RECORDER})(window.livegate.call.remoteStream.getAudioTracks()[0].clone())"
+        f"({_RECORDER})(window.livegate.call.remoteStream.getAudioTracks()[0])"
     )
 
 

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
-import { ANSWER_MS, Call, CONNECT_MS, GATHER_MS, QUALITY_MS, RETURN_MS } from "../../web/call.js";
+import {
+  ANSWER_MS,
+  Call,
+  CONNECT_MS,
+  GATHER_MS,
+  HUSH_MS,
+  QUALITY_MS,
+  RETURN_MS,
+} from "../../web/call.js";
 import { FakeWorld, fakeStream, problem, reply, settled } from "./fakes.js";
 
 const CALL = "http://gateway.test/v1/calls/call_1";
@@ -164,6 +172,16 @@ test("what the model says is a stream of its track", async () => {
   peer.addTrack(track);
   assert.deepEqual(seen.streams, [{ tracks: [track] }]);
   assert.equal(call.remoteStream, seen.streams[0]);
+});
+
+test("a cut reply is silenced for as long as some of it waits to be played", async () => {
+  const { peer, world } = await openCall();
+  const track = { kind: "audio", enabled: true };
+  peer.addTrack(track);
+  peer.say("turn.interrupted", { turn: 1, heard_ms: 500 });
+  assert.equal(track.enabled, false);
+  await world.clock.advance(HUSH_MS);
+  assert.equal(track.enabled, true);
 });
 
 test("text and interrupt go over the channel while it is open", async () => {
