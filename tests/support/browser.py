@@ -98,9 +98,7 @@ async def start_recording(page: Page) -> None:
     await page.wait_for_function(
         "() => window.livegate.call?.remoteStream?.getAudioTracks().length"
     )
-    await page.evaluate(
-        f"({_RECORDER})(window.livegate.call.remoteStream.getAudioTracks()[0])"
-    )
+    await page.evaluate(f"({_RECORDER})(window.livegate.call.remoteStream.getAudioTracks()[0])")
 
 
 async def recording(page: Page) -> Heard:
