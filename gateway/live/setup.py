@@ -10,6 +10,7 @@ later feature adds a field here and a line there.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +24,10 @@ TurnCoverage = Literal[
     "TURN_INCLUDES_ALL_INPUT",
     "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO",
 ]
+
+
+# Models that refuse a set-up without a thinking level; LOW is the least they take.
+_THINKS_BY_LEVEL = re.compile(r"-live-extended-thinking$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ def setup_message(setup: LiveSetup, endpoint: Endpoint) -> Setup:
 def _generation_config(setup: LiveSetup) -> dict[str, Any]:
     # The modality is always said: Vertex AI's default is not AUDIO.
     config: dict[str, Any] = {"responseModalities": [setup.modality]}
+    if _THINKS_BY_LEVEL.search(setup.model):
+        config["thinkingConfig"] = {"thinkingLevel": "LOW"}
     if speech := _speech_config(setup):
         config["speechConfig"] = speech
     return config

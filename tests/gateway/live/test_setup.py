@@ -86,6 +86,20 @@ def test_each_field_changes_its_own_part_of_the_wire(
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize(
+    ("model", "config"),
+    [
+        ("gemini-3.8-live-extended-thinking", {"thinkingLevel": "LOW"}),
+        ("gemini-3.8-live", None),
+    ],
+)
+def test_a_model_that_refuses_to_start_without_a_thinking_level_is_given_the_least(
+    model: str, config: dict[str, str] | None
+) -> None:
+    assert fields(LiveSetup(model))["generationConfig"].get("thinkingConfig") == config
+
+
+@pytest.mark.unit
 def test_the_model_is_named_as_the_service_names_it() -> None:
     assert fields(LiveSetup("m"), VERTEX)["model"] == (
         "projects/my-project/locations/us-central1/publishers/google/models/m"
