@@ -215,11 +215,7 @@ class Call:
 
     def _end_with(self, error: LiveError, *, refused: bool) -> None:
         logger.warning(
-            "%s: live session: %s (code %s: %s)",
-            self.id,
-            error.code,
-            error.close_code,
-            error.close_reason,
+            "%s: live session: %s (close code %s): %s", self.id, error.code, error.close_code, error
         )
         self._publish("error", code=error.code, message=str(error), fatal=True)
         if refused and not isinstance(error, LiveClosed):

@@ -28,7 +28,7 @@ from gateway.live.local.phrases import examples
 from gateway.live.local.tls import self_signed
 from gateway.logs import configure_logging
 from gateway.peer import Peer, PeerListener, Playout
-from gateway.tracks import AiortcPeer, prepare_aiortc
+from gateway.tracks import AiortcPeer, host_addresses, prepare_aiortc
 from signaling.app import make_app
 from signaling.models import LiveKind, ModelsView, models_view
 from signaling.server import HttpServer
@@ -171,8 +171,20 @@ def _say_hello(config: Config, url: str) -> None:
         LOCAL: "the local Live server: no key, nothing leaves this machine",
         None: "the Gemini Developer API" if config.live.service == "dev" else "Vertex AI",
     }.get(config.live.url, config.live.url)
-    print(f"livegate {__version__}\n  page      {url}\n  far end   {far_end}", file=sys.stderr)
+    print(f"livegate {__version__}\n  page      {url}", file=sys.stderr)
+    for address in _other_addresses(config, url):
+        print(f"            {address}", file=sys.stderr)
+    print(f"  far end   {far_end}", file=sys.stderr)
     print(f"  model     {config.live.model}\nCtrl-C stops.", file=sys.stderr)
+
+
+def _other_addresses(config: Config, url: str) -> list[str]:
+    """Where other devices find a gateway that listens on every address."""
+    if config.http.host not in ("0.0.0.0", "::"):
+        return []
+    port = url.rpartition(":")[2]
+    hosts = host_addresses()
+    return [f"{config.http.scheme}://{host}:{port}" for host in hosts if not is_loopback(host)]
 
 
 async def _live(arguments: argparse.Namespace) -> int:

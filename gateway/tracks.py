@@ -296,7 +296,14 @@ class AiortcPeer:
                     with contextlib.suppress(UnicodeDecodeError, IndexError, struct.error):
                         await take_sctp(data)
 
+            flush = sctp._data_channel_flush
+
+            async def flush_channels() -> None:
+                with contextlib.suppress(ConnectionError):  # DTLS is gone, and says so itself
+                    await flush()
+
             sctp._handle_data = handle_data  # type: ignore[method-assign]
+            sctp._data_channel_flush = flush_channels  # type: ignore[method-assign]
         for dtls in {receiver.transport, sctp.transport if sctp else receiver.transport}:
             _skip_empty_datagrams(dtls.transport)
 
@@ -359,6 +366,11 @@ def _create_ssl_context(
     context = _original_ssl_context(certificate, srtp_profiles)
     context.set_cipher_list(_ECDSA_SUITES + b":" + _RSA_SUITES)
     return context
+
+
+def host_addresses() -> list[str]:
+    """This machine's own IPv4 addresses, as they are offered to clients."""
+    return _original_host_addresses(True, False)
 
 
 def _host_addresses_with_loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
