@@ -12,18 +12,20 @@ client's side in ``inputs`` and the model's in ``turns``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway.live.local.effects import Close, Effect, Send
 from gateway.live.local.house import House
 from gateway.live.local.inputs import Inputs
 from gateway.live.local.manners import Manners, life_close
-from gateway.live.local.phrases import Heard
+from gateway.live.local.phrases import Heard, understand
 from gateway.live.local.refusal import NOT_FOUND, POLICY, Refusal, invalid_argument
 from gateway.live.local.reply import Conversation
 from gateway.live.local.rules import Place, check_setup, find_model
 from gateway.live.local.schema import Said, decode_client
 from gateway.live.local.settings import Settings
-from gateway.live.messages import GoAway, Setup
+from gateway.live.local.typed import plain
+from gateway.live.messages import ClientContent, Content, GoAway, RealtimeText, Setup, TextPart
 
 
 class Dialogue:
@@ -133,7 +135,22 @@ class Dialogue:
         elif isinstance(message, Setup):
             raise invalid_argument()
         else:
-            self._inputs.take(message, now)
+            self._inputs.take(self._plain(message), now)
+
+    def _plain(self, message: Said) -> Said:
+        """Typed text as the phrase it means, where the script has no answer to it as it is."""
+        match message:
+            case RealtimeText(text):
+                return RealtimeText(self._phrase(text))
+            case ClientContent(turns=(*before, Content("user", (TextPart(text),)))):
+                asked = Content("user", (TextPart(self._phrase(text)),))
+                return replace(message, turns=(*before, asked))
+            case _:
+                return message
+
+    def _phrase(self, text: str) -> str:
+        scripted = self._house.script.reply(understand(text)) is not None
+        return text if scripted else plain(text)
 
     def _set_up(self, setup: Setup, now: float) -> Inputs:
         house, place, fields = self._house, self._place, setup.fields
