@@ -9,7 +9,7 @@ none can be forgotten.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -20,8 +20,8 @@ from gateway.config import HttpConfig
 from signaling import routes
 from signaling.files import WebFiles, web_folder
 from signaling.models import ModelsView
-from signaling.openmode import OpenMode
-from signaling.problems import ROUTE, SERVER, Problem, problem_of, request_id, respond
+from signaling.openmode import Authority, OpenMode
+from signaling.problems import ROUTE, SERVER, Problem, problem_of, quoted, request_id, respond
 
 logger = logging.getLogger(__name__)
 
@@ -95,18 +95,33 @@ def _admit(request: web.Request) -> None:
     mode = request.app[OPEN_MODE]
     hosts = request.headers.getall("Host", [])
     if not mode.host_allowed(hosts, request.raw_path):
-        raise Problem(
-            "foreign_host",
-            "The gateway was not told to serve the name in Host; --host or --origins can.",
-        )
+        raise Problem("foreign_host", _unserved(hosts, mode))
     origins = request.headers.getall("Origin", [])
     if not mode.origin_allowed(origins, hosts[0]):
         raise Problem(
-            "foreign_origin", "Pages of this origin may not call here unless --origins lists it."
+            "foreign_origin",
+            "Pages of this origin may not call here unless --origins (LIVEGATE_ORIGINS) lists it.",
         )
     if origins:
         request[CORS_ORIGIN] = origins[0]
     request[routes.BASE_URL] = mode.base_url(hosts[0])
+
+
+def _unserved(hosts: Sequence[str], mode: OpenMode) -> str:
+    """Which host was refused, and what would have it served."""
+    if len(hosts) != 1:
+        return "A request names its host once, in Host."
+    if mode.host_allowed(hosts, "/"):
+        return "The request line names another host than Host."
+    authority = Authority.parse(hosts[0])
+    if authority is None:
+        return f"Host is {quoted(hosts[0])}, which is not a name or an address."
+    name = f"[{authority.host}]" if ":" in authority.host else authority.host
+    port = "" if authority.port is None else f":{authority.port}"
+    return (
+        f"The gateway was not told to serve {quoted(authority.host, 253)}; if it is a name of this "
+        f"machine, start it with --origins {mode.scheme}://{name}{port} (LIVEGATE_ORIGINS)."
+    )
 
 
 async def _headers(request: web.Request, response: web.StreamResponse) -> None:

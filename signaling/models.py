@@ -142,8 +142,9 @@ def models_view(
             view.wanted([("model", model)])
         chosen = view.wanted([("voice", voice or ""), ("language", language or "")])
     except Problem as problem:
-        name = problem.code.replace("unknown_", "LIVEGATE_").upper()
-        raise ConfigError(f"{name}: {problem.detail}") from None
+        name = problem.code.removeprefix("unknown_")
+        detail = problem.detail.replace("GET /v1/models", "/v1/models of a running gateway")
+        raise ConfigError(f"--{name} (LIVEGATE_{name.upper()}): {detail}") from None
     return replace(view, default=replace(chosen, model=model))
 
 

@@ -99,14 +99,14 @@ def normal_host(text: str) -> str | None:
 
 
 class OpenMode:
-    """The checks for one configuration.
+    """The checks for one configuration; ``scheme`` is what the gateway itself speaks.
 
     Raises :exc:`~gateway.errors.ConfigError` for a listed origin no browser would send.
     """
 
     def __init__(self, config: HttpConfig) -> None:
         listening = config.host.strip("[]")
-        self._scheme: Scheme = "https" if config.scheme == "https" else "http"
+        self.scheme: Scheme = "https" if config.scheme == "https" else "http"
         self._any_address = _is_wildcard(listening)
         self._origins = frozenset(_origins(config.origins))
         self._hosts = {origin.host for origin in self._origins}
@@ -153,16 +153,16 @@ class OpenMode:
         Behind a proxy that ends TLS the listed origin knows the outer scheme.
         """
         own = self._own(host)
-        outer: Scheme = "http" if self._scheme == "https" else "https"
+        outer: Scheme = "http" if self.scheme == "https" else "https"
         authority = Authority.parse(host)
         if authority is not None and own not in self._origins:
             if authority.origin(outer) in self._origins:
                 return f"{outer}://{host}"
-        return f"{self._scheme}://{host}"
+        return f"{self.scheme}://{host}"
 
     def _own(self, host: str) -> Origin | None:
         authority = Authority.parse(host)
-        return authority.origin(self._scheme) if authority else None
+        return authority.origin(self.scheme) if authority else None
 
 
 def _origins(texts: Iterable[str]) -> Iterable[Origin]:
@@ -170,8 +170,8 @@ def _origins(texts: Iterable[str]) -> Iterable[Origin]:
         origin = Origin.parse(text)
         if origin is None:
             raise ConfigError(
-                "LIVEGATE_ORIGINS must be a comma-separated list such as https://app.example.com, "
-                f"international names in their xn-- form; {text!r} is not"
+                "--origins (LIVEGATE_ORIGINS) must be a comma-separated list such as "
+                f"https://app.example.com, international names in their xn-- form; {text!r} is not"
             )
         yield origin
 

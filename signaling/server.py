@@ -151,15 +151,18 @@ def _tls(config: HttpConfig) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 
     def no_password() -> str:
-        raise ConfigError("LIVEGATE_TLS_KEY is encrypted; give a key without a password")
+        raise ConfigError(
+            "--tls-key (LIVEGATE_TLS_KEY) is encrypted; give a key without a password"
+        )
 
     try:
         context.load_cert_chain(config.tls_cert, config.tls_key, no_password)
     except OSError as error:  # ssl.SSLError is one
         reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
         raise ConfigError(
-            f"LIVEGATE_TLS_CERT={config.tls_cert} and LIVEGATE_TLS_KEY={config.tls_key} must be "
-            f"a certificate chain and its own private key in PEM form ({reason})"
+            f"--tls-cert (LIVEGATE_TLS_CERT={config.tls_cert}) and --tls-key "
+            f"(LIVEGATE_TLS_KEY={config.tls_key}) must be a certificate chain and its own private "
+            f"key in PEM form ({reason})"
         ) from error
     return context
 
@@ -178,7 +181,7 @@ def _cannot_listen(config: HttpConfig, error: OSError) -> ConfigError:
             )
         case _:
             text = (
-                f"LIVEGATE_HOST={config.host} must be an address of this machine, such as "
+                f"--host (LIVEGATE_HOST={config.host}) must be an address of this machine, such as "
                 f"127.0.0.1 or 0.0.0.0 ({error.strerror})"
             )
     return ConfigError(text)

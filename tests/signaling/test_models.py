@@ -140,10 +140,11 @@ def test_the_case_of_a_voice_or_language_is_put_right() -> None:
 @pytest.mark.parametrize(
     ("settings", "blamed"),
     [
-        ({"model": "gemini-2.0-flash-live-001"}, "LIVEGATE_MODEL.*gemini-3.8-live"),
+        ({"model": "gemini-2.0-flash-live-001"}, r"--model \(LIVEGATE_MODEL\): .*gemini-3.8-live"),
         ({"model": "gemini-live-2.5-flash-native-audio"}, "LIVEGATE_MODEL.*Vertex AI"),
-        ({"voice": "Puk"}, "LIVEGATE_VOICE.*Puck"),
-        ({"language": "de"}, "LIVEGATE_LANGUAGE.*de-DE"),
+        ({"voice": "Puk"}, r"--voice \(LIVEGATE_VOICE\): .*Puck"),
+        ({"voice": "@@@@"}, "/v1/models of a running gateway lists them"),
+        ({"language": "de"}, r"--language \(LIVEGATE_LANGUAGE\): .*de-DE"),
     ],
 )
 def test_a_default_that_cannot_work_is_a_config_error(

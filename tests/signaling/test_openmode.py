@@ -235,7 +235,7 @@ def test_a_request_without_an_origin_is_no_page_and_two_origins_are_none() -> No
 
 
 def test_a_listed_origin_that_no_browser_would_send_is_a_config_error() -> None:
-    with pytest.raises(ConfigError, match=r"LIVEGATE_ORIGINS.*bücher"):
+    with pytest.raises(ConfigError, match=r"--origins \(LIVEGATE_ORIGINS\).*bücher"):
         OpenMode(HttpConfig(origins=("https://bücher.example",)))
 
 

@@ -301,6 +301,25 @@ async def test_a_rebound_name_gets_nothing(
     assert await problem(http, "GET", server.url + path, headers=headers) == "foreign_host"
 
 
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        ("Gate.example:8443", ("'gate.example'", "--origins http://gate.example:8443 ")),
+        ("192.168.0.1", ("'192.168.0.1'", "--origins http://192.168.0.1 ")),
+        ("[2001:DB8::1]:80", ("'2001:db8::1'", "--origins http://[2001:db8::1]:80 ")),
+        ("a b", ("'a b'", "not a name")),
+        ("x" * 300, ("…", "not a name")),
+    ],
+)
+async def test_a_refused_host_is_named_with_the_way_out(
+    server: HttpServer, http: aiohttp.ClientSession, host: str, named: tuple[str, ...]
+) -> None:
+    _, body = await ask(http, "GET", f"{server.url}/healthz", headers={"Host": host})
+    detail = json.loads(body)["detail"]
+    assert all(words in detail for words in named), detail
+    assert len(detail) < 400
+
+
 async def test_the_gateways_own_page_may_call(
     server: HttpServer, http: aiohttp.ClientSession
 ) -> None:

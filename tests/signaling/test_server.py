@@ -113,7 +113,7 @@ async def test_a_taken_port_is_named_with_the_way_out(models: ModelsView) -> Non
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "no-such-host.invalid"])
 async def test_an_address_that_is_not_ours_is_named(models: ModelsView, host: str) -> None:
     text = await refusal(HttpConfig(host=host, port=0, open_to_all=True), models)
-    assert f"LIVEGATE_HOST={host}" in text
+    assert f"--host (LIVEGATE_HOST={host})" in text
 
 
 async def test_a_certificate_that_cannot_serve_is_named(
@@ -131,7 +131,7 @@ async def test_a_certificate_that_cannot_serve_is_named(
         (tls[1], tls[0]),
     ):
         text = await refusal(HttpConfig(port=0, tls_cert=cert, tls_key=key), models)
-        assert "LIVEGATE_TLS_" in text
+        assert "--tls-cert (LIVEGATE_TLS_CERT=" in text and "--tls-key (LIVEGATE_TLS_KEY=" in text
     text = await refusal(HttpConfig(port=0, tls_cert=locked[0], tls_key=locked[1]), models)
     assert "without a password" in text  # rather than asking for it on the terminal
 
