@@ -84,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         "serve",
         help="the gateway",
         description="The gateway. Every option has a variable: --idle-s is LIVEGATE_IDLE_S.",
+        epilog=(
+            "Credentials come from variables only. Gemini Developer API: GEMINI_API_KEY or "
+            "GOOGLE_API_KEY. Vertex AI: GOOGLE_GENAI_USE_VERTEXAI=true, GOOGLE_CLOUD_PROJECT, "
+            "GOOGLE_CLOUD_LOCATION, and application default credentials. With none of them the "
+            "local Live server answers; with some, --live-url local still chooses it."
+        ),
     )
     for name, text in _SERVE_OPTIONS.items():
         serve.add_argument(f"--{name}", help=text, metavar=name.rpartition("-")[2].upper())

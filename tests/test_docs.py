@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,20 @@ def test_every_variable_in_the_documents_is_one_the_program_reads() -> None:
     for document in DOCUMENTS:
         named = set(re.findall(r"LIVEGATE_[A-Z_]+", document.read_text()))
         assert named <= known, document.name
+
+
+def test_the_help_of_serve_names_the_variables_of_the_credentials() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "gateway", "serve", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"COLUMNS": "80"},
+    ).stdout
+    example = (ROOT / ".env.example").read_text()
+    for variable in re.findall(r"^# (G[A-Z_]+)=", example, re.MULTILINE):
+        assert variable in shown, variable
 
 
 def test_locks_name_no_host() -> None:
