@@ -87,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=(
             "Credentials come from variables only. Gemini Developer API: GEMINI_API_KEY or "
             "GOOGLE_API_KEY. Vertex AI: GOOGLE_GENAI_USE_VERTEXAI=true, GOOGLE_CLOUD_PROJECT, "
-            "GOOGLE_CLOUD_LOCATION, and application default credentials. With none of them the "
-            "local Live server answers; with some, --live-url local still chooses it."
+            "GOOGLE_CLOUD_LOCATION, and application default credentials. Without them, "
+            "and on loopback only, the local Live server answers; --live-url local chooses it."
         ),
     )
     for name, text in _SERVE_OPTIONS.items():
