@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config import Config
+
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +63,18 @@ def test_the_help_of_serve_names_the_variables_of_the_credentials() -> None:
     example = (ROOT / ".env.example").read_text()
     for variable in re.findall(r"^# (G[A-Z_]+)=", example, re.MULTILINE):
         assert variable in shown, variable
+
+
+def test_the_https_command_of_the_readme_starts_without_a_key(tmp_path: Path) -> None:
+    (command,) = re.findall(r'ARGS="(.*--tls-cert.*)"', (ROOT / "README.md").read_text())
+    options = dict(re.findall(r"--(\S+)(?: ([^-]\S*))?", command))
+    for name in ("tls-cert", "tls-key"):
+        file = tmp_path / options[name]
+        file.touch()
+        options[name] = str(file)
+    values = {name.replace("-", "_"): value or True for name, value in options.items()}
+    config = Config.from_env({}, **values)
+    assert (config.live.url, config.http.scheme) == ("local", "https")
 
 
 def test_locks_name_no_host() -> None:
