@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from aiortc import RTCIceCandidate, sdp
 
 from gateway.errors import BadOffer, NoCommonCodec
+from gateway.rtc import sections
+from gateway.rtc.sections import FINGERPRINTS
 
-FINGERPRINTS = ("sha-256", "sha-384", "sha-512")
 AUDIO_CODECS = frozenset({("opus", 48000), ("pcmu", 8000), ("pcma", 8000), ("g722", 8000)})
 
 
@@ -39,7 +40,7 @@ def reduce_offer(text: str) -> Offer:
     sections speak nothing we do.  Candidates with mDNS names (``….local``) are
     left out: such a peer is learned from its own checks (RFC 8445 §7.3.1.3).
     """
-    description = _parse(text)
+    description = sections.parse(text)
     audio = _choose_audio(description)
     data = _choose_data(description)
     kept = [media for media in description.media if media is audio or media is data]
@@ -68,10 +69,10 @@ def restore_answer(answer: str, rejected: dict[int, str]) -> str:
     Some stacks take the first fingerprint line they know a hash for, others
     the last; with one line there is nothing to choose (RFC 8122 §5).
     """
-    head, *sections = _split(answer)
+    head, *parts = _split(answer)
     for index in sorted(rejected):
-        sections.insert(index, rejected[index])
-    lines = "".join([head, *sections]).split("\r\n")
+        parts.insert(index, rejected[index])
+    lines = "".join([head, *parts]).split("\r\n")
     return "\r\n".join(
         line
         for line in lines
@@ -79,31 +80,19 @@ def restore_answer(answer: str, rejected: dict[int, str]) -> str:
     )
 
 
-def _parse(text: str) -> sdp.SessionDescription:
-    if not text.lstrip().startswith("v=0"):
-        raise BadOffer("the body is not SDP: it does not begin with v=0")
-    try:
-        description = sdp.SessionDescription.parse(text)
-    except Exception as error:  # aiortc's parser has no error of its own
-        raise BadOffer(f"the SDP cannot be read ({type(error).__name__})") from None
-    if not description.media:
-        raise BadOffer("the offer has no media section")
-    return description
-
-
 def _choose_audio(description: sdp.SessionDescription) -> sdp.MediaDescription:
     """The first audio section that is alive and speaks a codec of ours."""
     audio = [media for media in description.media if media.kind == "audio" and media.port != 0]
     if not audio:
-        raise BadOffer("the offer has no audio section")
+        raise BadOffer(sections.NO_AUDIO)
     active = [media for media in audio if media.direction != "inactive"]
     if not active:
-        raise BadOffer("the audio section is inactive: no sound could go either way")
+        raise BadOffer(sections.INACTIVE)
     for media in active:
         if any(_is_spoken(codec.mimeType, codec.clockRate) for codec in media.rtp.codecs):
             media.direction = media.direction or "sendrecv"  # RFC 8866 §6.7: the default
             return media
-    raise NoCommonCodec("the audio section has none of Opus, G.722, PCMU and PCMA")
+    raise NoCommonCodec(sections.NO_CODEC)
 
 
 def _is_spoken(mime_type: str, clock_rate_hz: int) -> bool:
@@ -128,13 +117,13 @@ def _complete_transport(media: sdp.MediaDescription, tagged: sdp.MediaDescriptio
         if not media.ice_candidates:
             media.ice_candidates = list(tagged.ice_candidates)
     if not media.ice.usernameFragment or not media.ice.password:
-        raise BadOffer("the offer has no ICE credentials (a=ice-ufrag, a=ice-pwd)")
+        raise BadOffer(sections.NO_CREDENTIALS)
     if media.dtls is None:
-        raise BadOffer("the offer has no DTLS role (a=setup)")
+        raise BadOffer(sections.NO_ROLE)
     if not any(print_.algorithm in FINGERPRINTS for print_ in media.dtls.fingerprints):
-        raise BadOffer("the offer has no fingerprint we know (a=fingerprint:sha-256 …)")
+        raise BadOffer(sections.NO_FINGERPRINT)
     if media.kind == "audio" and not media.rtcp_mux:
-        raise BadOffer("the audio section does not multiplex RTCP (a=rtcp-mux)")
+        raise BadOffer(sections.NO_RTCP_MUX)
     plain = [candidate for candidate in media.ice_candidates if _is_reachable(candidate)]
     if len(plain) < len(media.ice_candidates):
         # More are to be learned: an agent with a complete list of none gives up at once.
@@ -161,11 +150,8 @@ def _bundle_tagged(description: sdp.SessionDescription) -> sdp.MediaDescription 
 
 
 def _rejection(media: sdp.MediaDescription) -> str:
-    """The section answered with port 0, as it was in kind, profile and formats."""
-    formats = " ".join(str(fmt) for fmt in media.fmt) or "0"
-    lines = [f"m={media.kind} 0 {media.profile} {formats}", "c=IN IP4 0.0.0.0", "a=inactive"]
-    if media.rtp.muxId:
-        lines.append(f"a=mid:{media.rtp.muxId}")
+    formats = " ".join(map(str, media.fmt))
+    lines = sections.rejection(media.kind, media.profile, formats, media.rtp.muxId)
     return "\r\n".join(lines) + "\r\n"
 
 
