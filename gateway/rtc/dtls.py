@@ -14,12 +14,20 @@ from typing import Literal
 from OpenSSL import SSL
 
 from gateway.rtc.certificate import Certificate, FingerprintCheck
-from gateway.rtc.records import join_records, whole_records
+from gateway.rtc.records import (
+    clear_records,
+    is_client_hello,
+    join_records,
+    renumber,
+    whole_records,
+)
 from gateway.rtc.srtp import PROFILES, SrtpKeys
 
 HANDSHAKE_S = 20.0
 MTU_BYTES = 1200  # of a datagram's payload, through any tunnel there is
 MAX_DATAGRAM_BYTES = 16_384  # no more than OpenSSL takes at once
+MAX_REPEATS = 8  # of the answer to a ClientHello, so that a flood is not doubled
+
 _READ_BYTES = 4096
 
 State = Literal["new", "connecting", "connected", "closed", "failed"]
@@ -62,6 +70,8 @@ class DtlsTransport:
         else:
             self._tls.set_accept_state()
         self._written = bytearray()  # whole records, not yet sent
+        self._flight = b""  # a server's answer to the ClientHello
+        self._shift = self._repeats = 0
         self._give_up_at = 0.0
         self._deadline: float | None = None
         self._keys: SrtpKeys | None = None
@@ -86,8 +96,12 @@ class DtlsTransport:
             self.dropped += 1
         if not useful:
             return []
+        if self._flight and self.state == "connecting" and is_client_hello(datagram):
+            self._repeat()
+            return []
         self._tls.bio_write(datagram[:useful])
         packets = self._read_on() if self.state == "connected" else self._handshake()
+        self._drain()
         self._schedule(now)
         return packets
 
@@ -200,12 +214,28 @@ class DtlsTransport:
 
     def _drain(self) -> bool:
         """Take what OpenSSL has written; whether that was anything."""
-        before = len(self._written)
+        stream = b""
         try:
             while True:
-                self._written += self._tls.bio_read(_READ_BYTES)
+                stream += self._tls.bio_read(_READ_BYTES)
         except SSL.Error:
-            return len(self._written) > before
+            pass
+        if self.state == "connecting" and not self.is_client and stream:
+            self._flight = stream
+        self._written += renumber(stream, self._shift) if self._shift else stream
+        return bool(stream)
+
+    def _repeat(self) -> None:
+        """A ClientHello came again: its answer was lost.
+
+        OpenSSL would wait a second for its own timer, while browsers ask after
+        50 ms.  The answer is in the clear, so it can be sent under new record
+        numbers; those of all later records in the clear are moved behind them.
+        """
+        if self._repeats < MAX_REPEATS:
+            self._repeats += 1
+            self._shift += clear_records(self._flight)
+            self._written += renumber(self._flight, self._shift)
 
     def _shutdown(self) -> None:
         try:

@@ -58,3 +58,37 @@ def join_records(stream: bytes, mtu_bytes: int) -> list[bytes]:
     if at > start:
         datagrams.append(stream[start:])
     return datagrams
+
+
+def is_client_hello(datagram: bytes) -> bool:
+    """Whether a datagram begins with a ClientHello in the clear, or its first fragment."""
+    return (
+        len(datagram) >= _HEADER_BYTES + 12
+        and datagram[0] == 22
+        and datagram[3:5] == b"\0\0"
+        and datagram[13] == 1
+        and datagram[19:22] == b"\0\0\0"
+    )
+
+
+def clear_records(stream: bytes) -> int:
+    """How many records at a stream's head are of epoch 0, not encrypted."""
+    at = count = 0
+    while (end := record_end(stream, at)) > at and stream[at + 3 : at + 5] == b"\0\0":
+        at = end
+        count += 1
+    return count
+
+
+def renumber(stream: bytes, shift: int) -> bytes:
+    """Add ``shift`` to the numbers of the records at a stream's head that are not encrypted.
+
+    A receiver drops a number that it has seen; nothing else depends on it in epoch 0.
+    """
+    changed = bytearray(stream)
+    at = 0
+    for _ in range(clear_records(stream)):
+        number = int.from_bytes(stream[at + 5 : at + 11]) + shift
+        changed[at + 5 : at + 11] = number.to_bytes(6)
+        at = record_end(stream, at)
+    return bytes(changed)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from gateway.rtc.certificate import Certificate, _context
-from gateway.rtc.dtls import HANDSHAKE_S, MTU_BYTES, DtlsTransport
+from gateway.rtc.dtls import HANDSHAKE_S, MAX_REPEATS, MTU_BYTES, DtlsTransport
 from gateway.rtc.records import record_end
 from gateway.rtc.srtp import Srtp
 
@@ -231,6 +231,25 @@ def test_a_flight_that_is_lost_is_sent_again() -> None:
             exchange(client, server, time.monotonic())
     for client, server in pairs:
         assert_connected(client, server)
+
+
+def test_a_hello_that_comes_again_is_answered_at_once_and_not_for_ever() -> None:
+    client, server = new_pair()
+    client.start(0.0)
+    (hello,) = client.outgoing()
+    server.receive(hello, 0.0)
+    lost = records_of(server.outgoing())
+    for repeat in range(1, 30):
+        again = hello[:10] + bytes([repeat]) + hello[11:]
+        assert server.receive(again, 0.0) == []
+        answer = records_of(server.outgoing())
+        assert [r[13:] for r in answer] == ([r[13:] for r in lost] if repeat <= MAX_REPEATS else [])
+        if repeat < MAX_REPEATS:
+            continue
+        for record in answer:
+            client.receive(record, 0.0)
+    exchange(client, server)
+    assert_connected(client, server)
 
 
 def test_records_of_a_flight_may_come_in_another_order() -> None:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rtc.records import join_records, record_end, whole_records
+from gateway.rtc.records import (
+    clear_records,
+    is_client_hello,
+    join_records,
+    record_end,
+    renumber,
+    whole_records,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -58,3 +65,19 @@ def test_datagrams_hold_the_stream_in_order_and_fit(records: list[int]) -> None:
 def test_any_bytes_are_measured(data: bytes, at: int) -> None:
     assert at <= record_end(data, at) <= max(at, len(data))
     assert 0 <= whole_records(data) <= len(data)
+    is_client_hello(data)
+    assert len(renumber(data, 5)) == len(data)
+
+
+def test_only_records_in_the_clear_get_new_numbers() -> None:
+    sealed = bytearray(record(5))
+    sealed[4] = 1
+    stream = record(3) + record(4) + bytes(sealed)
+    assert clear_records(stream) == 2
+    moved = renumber(stream, 250)
+    assert [moved[at + 5 : at + 11].hex() for at in (0, 16, 33)] == [
+        "000000000101",
+        "000000000101",
+        "000000000007",
+    ]
+    assert renumber(moved, -250) == stream
