@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from pathlib import Path
 
 import aioice
 import ifaddr
@@ -105,6 +106,13 @@ def test_temporary_deprecated_and_tentative_addresses_are_known() -> None:
     }
 
 
+def test_addresses_that_come_and_go_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    Machine(monkeypatch, eth0=["2001:db8::1", "2001:db8::2"])
+    monkeypatch.setattr(candidates, "_unsteady", lambda table: {ip_address("2001:db8::2")})
+    monkeypatch.setattr(candidates, "_IF_INET6", Path(__file__))
+    assert host_addresses(loopback=False) == ["2001:db8::1"]
+
+
 def test_this_machine_has_addresses_of_the_usual_form() -> None:
     found = host_addresses(loopback=True)
     assert found
@@ -126,8 +134,12 @@ def test_candidates_are_what_another_implementation_reads() -> None:
 
 
 def test_the_first_udp_candidate_has_the_highest_priority_a_host_can_have() -> None:
-    [line] = candidate_lines(["10.0.0.2"], 8081, public_ip=None, tcp=False)
-    assert line == "candidate:1 1 udp 2130706431 10.0.0.2 8081 typ host"
+    assert candidate_lines(["10.0.0.2"], 8081, public_ip=None, tcp=True) == [
+        "candidate:1 1 udp 2130706431 10.0.0.2 8081 typ host",
+        # Local preference: direction 4 of a passive candidate, 8191 of our own (RFC 6544 §4.2).
+        f"candidate:2 1 tcp {(90 << 24) + (4 * 8192 + 8191) * 256 + 255} 10.0.0.2 8081 typ host"
+        " tcptype passive",
+    ]
 
 
 ADDRESSES = st.lists(st.ip_addresses().map(str), max_size=40)

@@ -125,6 +125,17 @@ def test_a_user_name_of_another_form_leads_nowhere(name: bytes) -> None:
     assert stun.local_ufrag(whole) is None
 
 
+def test_a_user_name_behind_the_signature_leads_nowhere() -> None:
+    unnamed = samples.sign(samples.message(1, bytes(12), b""), "p")[20:]
+    behind = samples.message(1, bytes(12), unnamed + attribute(samples.USERNAME, b"a:b"))
+    assert stun.local_ufrag(behind) is None
+
+
+def test_without_the_cookie_it_is_no_stun() -> None:
+    old = RFC_REQUEST[:4] + bytes(4) + RFC_REQUEST[8:-8]  # RFC 3489 had none
+    assert not stun.is_stun(old[:2] + bytes([0, len(old) - 20]) + old[4:])
+
+
 def test_only_a_request_leads_to_an_agent() -> None:
     body = attribute(samples.USERNAME, b"a:b")
     assert stun.local_ufrag(samples.message(0x0001, bytes(12), body)) == "a"
