@@ -127,6 +127,18 @@ def audio_section(
     return lines
 
 
+def carrier_section(section: Section, transport: Transport) -> list[str]:
+    """Inactive video that lends its transport, in its first codec: nothing will flow."""
+    codec = section.media.rtp.codecs[0]
+    name = codec.mimeType.rpartition("/")[2]
+    return [
+        *transport.open(section, str(codec.payloadType)),
+        "a=inactive",
+        "a=rtcp-mux",
+        f"a=rtpmap:{codec.payloadType} {name}/{codec.clockRate}",
+    ]
+
+
 def data_section(section: Section, transport: Transport, sctp_port: int) -> list[str]:
     """An accepted data channel section, in the form of the offer (RFC 8841, or before it)."""
     lines = transport.open(section, " ".join(map(str, section.media.fmt)))

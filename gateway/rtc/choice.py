@@ -4,7 +4,10 @@ A call has one audio section and at most one data channel section, on one
 transport.  The first audio section that can be used is the call's; the data
 channel is taken if it is in the same BUNDLE group.  Further audio that is
 inactive is accepted as such, so that nothing of the peer's is taken away.
-What is not chosen is rejected.  A later offer finds the choice as it was.
+Video that comes first in the group is accepted inactive too: with
+``max-bundle`` the one transport is tied to that section, and Chromium cannot
+apply an answer that rejects it.  What is not chosen is rejected.  A later offer
+finds the choice as it was.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from gateway.rtc.sections import Description, Section
 SCTP_PORT = 5000
 
 # RFC 8829 §5.1.2: some write the plain profiles and mean DTLS-SRTP.
-_AUDIO_PROFILE = re.compile(r"(?:(?:UDP/TLS/|TCP/DTLS/)?RTP/SAVPF?|RTP/AVPF?)")
+_RTP_PROFILE = re.compile(r"(?:(?:UDP/TLS/|TCP/DTLS/)?RTP/SAVPF?|RTP/AVPF?)")
 _DATA_PROFILES = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP")
 
 
@@ -38,8 +41,8 @@ class DataChannel:
 class Slot:
     """A section as the next offer must repeat it.
 
-    ``use`` is ``audio`` or ``data``, ``spare`` for audio that is accepted and
-    inactive, or empty for a section that was rejected.
+    ``use`` is ``audio`` or ``data``, ``spare`` for audio and ``carrier`` for
+    video that is accepted and inactive, or empty for a section that was rejected.
     """
 
     kind: str
@@ -51,12 +54,14 @@ class Slot:
 class Choice:
     """The sections of the call.
 
-    ``formats`` has what we take of each accepted audio section, by index;
-    ``group`` are all the mids that share the transport, empty without BUNDLE.
+    ``carrier`` is video that only lends its transport.  ``formats`` has what we
+    take of each accepted audio section, by index; ``group`` are all the mids that
+    share the transport, empty without BUNDLE.
     """
 
     audio: Section
     data: Section | None
+    carrier: Section | None
     formats: dict[int, tuple[AudioFormat, ...]]
     group: tuple[str, ...]
 
@@ -66,6 +71,8 @@ class Choice:
             return "audio"
         if section is self.data:
             return "data"
+        if section is self.carrier:
+            return "carrier"
         return "spare" if section.index in self.formats else ""
 
 
@@ -81,7 +88,7 @@ def choose(description: Description, slots: Sequence[Slot] = ()) -> Choice:
         for section in description.sections
         if section.media.kind == "audio"
         and description.is_alive(section)
-        and _AUDIO_PROFILE.fullmatch(section.media.profile)
+        and _RTP_PROFILE.fullmatch(section.media.profile)
     ]
     audio, formats = _choose_audio(alive, slots)
     group = description.group_of(audio)
@@ -92,7 +99,8 @@ def choose(description: Description, slots: Sequence[Slot] = ()) -> Choice:
             formats = choose_formats(section)
             if formats:
                 taken[section.index] = formats
-    return Choice(audio, _choose_data(description, group, slots), taken, group)
+    data = _choose_data(description, group, slots)
+    return Choice(audio, data, _find_carrier(description, group), taken, group)
 
 
 def data_channel_of(section: Section) -> DataChannel:
@@ -153,6 +161,15 @@ def _choose_data(
     if any(slot.use == "data" for slot in slots):
         fit = [section for section in fit if _use(slots, section) == "data"]
     return fit[0] if fit else None
+
+
+def _find_carrier(description: Description, group: Sequence[str]) -> Section | None:
+    for section in description.sections:
+        if section.mid and group[:1] == (section.mid,):
+            is_video = section.media.kind == "video" and bool(section.media.rtp.codecs)
+            is_fit = description.is_alive(section) and _RTP_PROFILE.fullmatch(section.media.profile)
+            return section if is_video and is_fit else None
+    return None
 
 
 def _use(slots: Sequence[Slot], section: Section) -> str:

@@ -146,6 +146,8 @@ def _write(
                 lines += answer.audio_section(section, transport, formats, None, "inactive", local)
             case "data":
                 lines += answer.data_section(section, transport, SCTP_PORT)
+            case "carrier":
+                lines += answer.carrier_section(section, transport)
             case _:
                 lines += section.rejection
                 continue

@@ -65,6 +65,8 @@ async def test_chromium_takes_the_answers_to_its_offers() -> None:
     cases: list[tuple[str, list[list[str]], bool, list[str]]] = [
         ("balanced", [AUDIO, DATA], False, ["sendrecv"]),
         ("max-bundle", [AUDIO, ["video", "sendrecv"], DATA], True, ["sendrecv"]),
+        ("max-bundle", [["video", "sendonly"], AUDIO, DATA], False, ["inactive", "sendrecv"]),
+        ("balanced", [["video", "sendonly"], AUDIO], False, ["inactive", "sendrecv"]),
         ("balanced", [AUDIO, AUDIO], False, ["sendrecv"]),
         ("balanced", [["audio", "inactive"], AUDIO, DATA], False, ["inactive", "sendrecv"]),
         ("max-compat", [["audio", "sendonly"]], False, ["sendonly"]),

@@ -170,15 +170,22 @@ def test_the_first_accepted_section_of_the_group_speaks_for_it() -> None:
     assert "a=candidate" in sections[2]
 
 
-def test_a_rejected_first_section_lends_its_transport_to_bundle_only_ones() -> None:
+def test_video_that_lends_its_transport_is_accepted_inactive() -> None:
     head, audio, video, data = split(VIDEO)
     for pattern in ("a=ice-", "a=fingerprint", "a=setup", "a=rtcp-mux", "a=candidate"):
         audio, data = without(audio, pattern), without(data, pattern)
     audio = re.sub(r"m=audio \d+", "m=audio 0", audio) + "a=bundle-only\r\n"
     data = re.sub(r"m=application \d+", "m=application 0", data) + "a=bundle-only\r\n"
     agreed = answer_to(head.replace("BUNDLE 0 1 2", "BUNDLE 1 0 2") + video + audio + data)
-    assert uses(agreed) == ["", "audio", "data"]
-    assert "a=group:BUNDLE 0 2\r\n" in agreed.answer
+    assert uses(agreed) == ["carrier", "audio", "data"]
+    assert "a=group:BUNDLE 1 0 2\r\n" in agreed.answer
+    carrier = split(agreed.answer)[1]
+    assert carrier.startswith("m=video 8081 UDP/TLS/RTP/SAVPF 96\r\n")
+    assert "a=inactive" in carrier
+    assert "a=candidate" in carrier
+    head = head.replace("BUNDLE 0 1 2", "BUNDLE 1 0 2")
+    foreign = negotiate(head + without(video, "a=rtpmap") + audio + data, LOCAL)
+    assert uses(foreign) == ["", "audio", "data"], "rejected, it still speaks for the group"
 
 
 @pytest.mark.parametrize("profile", ["RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/AVP"])
