@@ -75,6 +75,12 @@ def test_a_hole_is_given_up_at_the_deadline() -> None:
     assert buffer.lost == 4
 
 
+def test_the_nearest_packet_behind_a_hole_comes_first_across_the_wrap() -> None:
+    buffer = ReorderBuffer()
+    assert feed(buffer, 65_533, 65_537, 65_535) == [65_533]
+    assert drain(buffer, 1.0) == ["-1", 65_535, "-1", 1]
+
+
 def test_a_full_buffer_waits_no_longer() -> None:
     buffer = ReorderBuffer()
     assert feed(buffer, 0, *range(2, LIMIT + 1)) == [0]
