@@ -3,6 +3,8 @@
  *
  * The Live API gives transcripts no order against turns: the caller's words may come after the
  * reply to them began. An entry therefore finds its place by `turn` and speaker, not by arrival.
+ * Speech may also have no transcript at all: `giveUp` makes an entry of it, and words that come
+ * after all take its place.
  */
 
 /** @import { GatewayEvent, Transcript } from "./protocol.js" */
@@ -16,10 +18,17 @@
  * @property {string} guess  an interim continuation; the next message replaces it
  * @property {boolean} open  more may come
  * @property {boolean} typed
+ * @property {boolean} unheard  speech that no words have come of
  * @property {boolean} interrupted
  * @property {number | null} heard_ms  how much of an interrupted reply was played
  * @property {number | null} latency_ms  from the caller's last sound to the first of the reply
  */
+
+/**
+ * From `speech.started` to `speech.stopped`. The gateway waits for half a second of silence before
+ * it says that speech has stopped: what is shorter than this was a noise, or hardly a word.
+ */
+export const SPEECH_MS = 800;
 
 export class Conversation {
   /** @type {Entry[]} */
@@ -30,6 +39,10 @@ export class Conversation {
   #early = new Map();
   /** @type {Set<Entry>} typed, and not yet said back by the gateway as the caller's transcript */
   #unconfirmed = new Set();
+  /** @type {Map<number, number>} when the caller began to speak, on the call's clock, by turn */
+  #speaking = new Map();
+  /** @type {Set<number>} turns in which the caller said something, of a length to be speech */
+  #spoken = new Set();
 
   /**
    * The caller typed something.
@@ -49,6 +62,15 @@ export class Conversation {
    */
   receive(event) {
     switch (event.type) {
+      case "speech.started":
+        this.#speaking.set(event.turn, event.t_ms);
+        return null;
+      case "speech.stopped": {
+        const begun = this.#speaking.get(event.turn) ?? Number.POSITIVE_INFINITY;
+        this.#speaking.delete(event.turn);
+        if (event.t_ms - begun >= SPEECH_MS) this.#spoken.add(event.turn);
+        return null;
+      }
       case "turn.started":
         this.#adopt(event.turn);
         return null;
@@ -62,6 +84,21 @@ export class Conversation {
       default:
         return null;
     }
+  }
+
+  /**
+   * The words of a turn have been waited for long enough. Nothing happens if there are some, if
+   * the caller speaks on, or if what was heard was too short to be speech.
+   * @param {number} turn
+   * @returns {Entry | null}
+   */
+  giveUp(turn) {
+    if (!this.#spoken.has(turn) || this.#speaking.has(turn)) return null;
+    this.#spoken.delete(turn);
+    if (this.entries.some((each) => each.who === "caller" && each.turn === turn)) return null;
+    const entry = this.#entry("caller", turn, { unheard: true });
+    this.entries.splice(this.#place("caller", turn), 0, entry);
+    return entry;
   }
 
   /** The call is over: nothing more comes. */
@@ -87,6 +124,7 @@ export class Conversation {
       entry = this.#entry(who, event.turn, { open: true, ...early });
       this.entries.splice(this.#place(who, event.turn), 0, entry);
     }
+    if (event.text.trim()) entry.unheard = false;
     entry.guess = event.interim ? event.text : "";
     if (!event.interim) entry.text += event.text;
     // Words that come after the end of the reply were made before it: they settle nothing.
@@ -151,6 +189,7 @@ export class Conversation {
       guess: "",
       open: false,
       typed: false,
+      unheard: false,
       interrupted: false,
       heard_ms: null,
       latency_ms: null,

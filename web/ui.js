@@ -11,7 +11,7 @@ import { Refusal } from "./protocol.js";
 import { ChoiceView } from "./settings.js";
 import { clock, Stage } from "./stage.js";
 import { make, NoticeView, QualityView, TranscriptView, write } from "./views.js";
-import { explainEnd, explainMicrophone, farEnd, STATE_WORDS } from "./words.js";
+import { explainEnd, explainMicrophone, farEnd, hearingNote, STATE_WORDS } from "./words.js";
 
 /** @import { Microphone } from "./audio.js" */
 /** @import { Call, End } from "./call.js" */
@@ -27,6 +27,7 @@ import { explainEnd, explainMicrophone, farEnd, STATE_WORDS } from "./words.js";
  */
 
 const DOUBLE_CLICK_MS = 600; // the second half of a double click does not hang up
+const WORDS_MS = 3_000; // from the end of speech; words that come later still find their place
 
 export class Ui {
   /** @type {Call | null} the newest call, open or ended */
@@ -53,6 +54,9 @@ export class Ui {
   #isHearing = false;
   #canType = true;
   #lastError = "";
+  #lastCode = "";
+  /** @type {string | null} of the open call */
+  #language = null;
   #attempts = 0;
   #startedAt = 0;
   #length = "";
@@ -81,6 +85,7 @@ export class Ui {
       if (this.#say(page.text.value)) page.text.value = "";
       this.#growText();
     });
+    page.settings.addEventListener("change", () => this.#render());
     page.text.addEventListener("input", () => this.#growText());
     page.text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -169,7 +174,8 @@ export class Ui {
     this.call = call;
     this.conversation = new Conversation();
     this.#transcript.clear();
-    this.#lastError = "";
+    this.#lastError = this.#lastCode = "";
+    this.#language = this.#chosenLanguage();
     this.#isHearing = false;
     this.#stage.since = 0;
     this.#length = "";
@@ -205,6 +211,7 @@ export class Ui {
   #receive(event) {
     if (event.type === "call.ready") {
       this.#stage.since ||= performance.now();
+      this.#language = event.language;
       const known = this.#catalog?.languages.find(({ code }) => code === event.language);
       const parts = [event.model, event.voice, known?.name ?? event.language];
       write(this.#page.config, parts.filter(Boolean).join(" · "));
@@ -215,9 +222,21 @@ export class Ui {
       this.#isHearing = event.type === "speech.started";
       this.#render();
     }
-    if (event.type === "error" && event.fatal) this.#lastError = event.message;
-    else if (event.type === "error" || event.type === "warning") this.#tell(event.message);
+    if (event.type === "speech.stopped") this.#awaitWords(event.turn);
+    if (event.type === "error" && event.fatal) {
+      this.#lastError = event.message;
+      this.#lastCode = event.code;
+    } else if (event.type === "error" || event.type === "warning") this.#tell(event.message);
     if (this.conversation.receive(event)) this.#showConversation();
+  }
+
+  /** Speech without words is shown as such. @param {number} turn */
+  #awaitWords(turn) {
+    const { conversation } = this;
+    setTimeout(() => {
+      if (conversation !== this.conversation || !conversation.giveUp(turn)) return;
+      this.#showConversation();
+    }, WORDS_MS);
   }
 
   /** @param {End} end */
@@ -234,7 +253,7 @@ export class Ui {
     this.#showConversation();
     this.#render();
     if (end.reason === "hangup") return;
-    this.#advise(explainEnd(end, this.#lastError), { retry: () => this.#start() });
+    this.#advise(explainEnd(end, this.#lastError, this.#lastCode), { retry: () => this.#start() });
   }
 
   async #playModel() {
@@ -352,14 +371,13 @@ export class Ui {
     document.body.dataset.phase = isOpen ? "call" : hasTalk ? "after" : "idle";
     document.body.dataset.state = state;
     document.title = isOpen ? `${STATE_WORDS[state].label} – livegate` : "livegate";
-    write(page.state, STATE_WORDS[state].label);
+    const isFailed = this.#isFailed();
+    write(page.state, isFailed ? "The call did not start" : STATE_WORDS[state].label);
     write(page.hint, this.#hint(state));
     page.callIcon.setAttribute("href", isBusy ? "#icon-hang-up" : "#icon-call");
     page.call.dataset.act = isBusy ? "stop" : "start";
-    write(
-      page.callLabel,
-      this.#isAsking ? "Cancel" : isBusy ? "Hang up" : hasTalk ? "Call again" : "Start call",
-    );
+    const again = isFailed || this.#isRefused ? "Try again" : hasTalk ? "Call again" : "Start call";
+    write(page.callLabel, this.#isAsking ? "Cancel" : isBusy ? "Hang up" : again);
 
     page.meta.hidden = !isOpen;
     page.talk.hidden = !hasTalk;
@@ -367,15 +385,19 @@ export class Ui {
     page.meters.hidden = !isOpen;
     page.settings.hidden = isOpen;
     page.config.hidden = !isOpen || !page.config.textContent;
-    page.ideas.hidden = isBusy || hasTalk || !this.#catalog?.phrases.length;
-    page.chips.hidden = !isOpen || !this.#canType || !this.#catalog?.phrases.length;
+    const note = this.#hearingNote();
+    const hasIdeas = !note && this.#catalog?.phrases.length;
+    write(page.hearing, note && `${note} Choose English to talk with it.`);
+    page.hearing.hidden = isOpen || !note;
+    page.ideas.hidden = isBusy || hasTalk || !hasIdeas;
+    page.chips.hidden = !isOpen || !this.#canType || !hasIdeas;
     this.#choices.enable(!isBusy);
 
     const muted = this.microphone?.muted ?? false;
     page.mute.disabled = !this.microphone;
     page.mute.dataset.muted = String(muted);
     page.muteIcon.setAttribute("href", muted || !this.microphone ? "#icon-mic-off" : "#icon-mic");
-    write(page.muteLabel, this.microphone ? (muted ? "Unmute" : "Mute") : "No microphone");
+    write(page.muteLabel, this.microphone ? (muted ? "Unmute" : "Mute") : "No mic");
     page.interrupt.disabled = state !== "speaking";
     page.text.disabled = !isTalking || !this.#canType;
     page.text.placeholder = this.#canType
@@ -393,11 +415,30 @@ export class Ui {
   /** @param {keyof typeof STATE_WORDS} state */
   #hint(state) {
     if (state === "ended" && this.#length) return `It lasted ${this.#length}.`;
+    if (state === "listening" && this.#hearingNote()) return this.#hearingNote();
     if (state === "listening" && !this.microphone) return "Type below; you will hear the answer.";
     if (state === "listening" && this.microphone?.muted) return "You are muted.";
     if (state === "listening" && this.#isHearing) return "I can hear you.";
-    if (state === "speaking" && !this.microphone) return "Type, or press Esc, to interrupt.";
+    if (state === "speaking" && !this.microphone) return "Type, or press Interrupt.";
     return STATE_WORDS[state].hint;
+  }
+
+  /** The newest call ended before anything could be said, and the caller did not want that. */
+  #isFailed() {
+    const reason = this.call?.end?.reason ?? "hangup";
+    if (reason === "hangup" || this.#isAsking) return false;
+    // The gateway may be ready before the service behind it has said no.
+    return reason === "live_refused" || !this.#stage.since;
+  }
+
+  #chosenLanguage() {
+    return this.#choices.value.language || this.#catalog?.default.language || null;
+  }
+
+  #hearingNote() {
+    const isOpen = this.call !== null && this.call.state !== "ended";
+    const language = isOpen ? this.#language : this.#chosenLanguage();
+    return this.#catalog ? hearingNote(this.#catalog, language) : "";
   }
 
   #showConversation() {
@@ -465,6 +506,7 @@ function elements() {
     entry: find("entry", HTMLTemplateElement),
     farEnd: find("far-end", HTMLElement),
     gate: find("gate", HTMLCanvasElement),
+    hearing: find("hearing", HTMLElement),
     hint: find("hint", HTMLElement),
     ideaList: find("idea-list", HTMLElement),
     ideas: find("ideas", HTMLElement),

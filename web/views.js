@@ -3,6 +3,8 @@
  * quality, and the notice that says what went wrong. They show values and report clicks.
  */
 
+import { remark, UNHEARD } from "./words.js";
+
 /** @import { Entry } from "./conversation.js" */
 /** @import { Grade, Quality } from "./quality.js" */
 /** @import { Action, Advice } from "./words.js" */
@@ -59,30 +61,17 @@ export class TranscriptView {
 
   /** @param {HTMLElement} item @param {Entry} entry */
   #fill(item, entry) {
-    write(part(item, ".settled"), entry.text);
+    write(part(item, ".settled"), entry.unheard ? UNHEARD : entry.text);
     write(part(item, ".guess"), entry.guess);
     const note = part(item, ".note");
     write(note, remark(entry));
     note.hidden = !note.textContent;
     item.classList.toggle("interrupted", entry.interrupted);
     item.classList.toggle("open", entry.open);
+    item.classList.toggle("unheard", entry.unheard);
     // A screen reader waits for the whole sentence instead of reading every fragment.
     item.ariaBusy = String(entry.open);
   }
-}
-
-/** @param {Entry} entry */
-function remark({ who, typed, interrupted, heard_ms, latency_ms }) {
-  if (interrupted) {
-    return heard_ms ? `Interrupted after ${seconds(heard_ms)}` : "Interrupted";
-  }
-  if (who === "model" && latency_ms !== null) return `Answered in ${seconds(latency_ms)}`;
-  return typed ? "Typed" : "";
-}
-
-/** @param {number} ms */
-function seconds(ms) {
-  return ms < 950 ? `${Math.round(ms / 10) * 10} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 /** The connection in one word, and its measures for those who open it. */

@@ -5,6 +5,7 @@
  */
 
 /** @import { CallState, End } from "./call.js" */
+/** @import { Entry } from "./conversation.js" */
 /** @import { Catalog } from "./protocol.js" */
 
 /**
@@ -37,13 +38,46 @@ export const STATE_WORDS = {
   ended: { label: "Call ended", hint: "" },
 };
 
+/** Where the words of the caller would stand, if any had come. */
+export const UNHEARD = "(speech not recognized)";
+
+/**
+ * What stands below an entry of the conversation.
+ * @param {Pick<Entry, "who" | "typed" | "interrupted" | "heard_ms" | "latency_ms">} entry
+ */
+export function remark({ who, typed, interrupted, heard_ms, latency_ms }) {
+  if (interrupted) {
+    return (heard_ms ?? 0) < 50 ? "Interrupted" : `Interrupted after ${seconds(heard_ms ?? 0)}`;
+  }
+  if (who === "model" && latency_ms !== null) return `Answered in ${seconds(latency_ms)}`;
+  return typed ? "Typed" : "";
+}
+
+/** @param {number} ms */
+function seconds(ms) {
+  return `${(Math.max(ms, 100) / 1000).toFixed(1)} s`;
+}
+
+/**
+ * What the caller should know of the ears at the far end before speaking; empty: nothing.
+ * @param {Pick<Catalog, "live" | "languages">} catalog
+ * @param {string | null | undefined} code  the language of the call
+ */
+export function hearingNote({ live, languages }, code) {
+  if (live !== "local" || !code || /^en\b/i.test(code)) return "";
+  const name = languages.find((each) => each.code === code)?.name ?? code;
+  return `The local model speaks ${name.replace(/ \(.*/, "")}, but understands English only.`;
+}
+
 /** @param {Catalog["live"]} live */
 export function farEnd(live) {
   /** @type {Record<string, {label: string, title: string}>} */
   const names = {
     local: {
       label: "Local model",
-      title: "A small stand-in on this machine answers. No key and no network needed.",
+      title:
+        "A small stand-in on this machine answers. It understands English only. " +
+        "No key and no network needed.",
     },
     dev: { label: "Gemini API", title: "The Gemini Live API answers." },
     vertex: { label: "Vertex AI", title: "The Gemini Live API on Vertex AI answers." },
@@ -95,6 +129,29 @@ const ENDS = {
   },
 };
 
+/**
+ * Why a live session was not opened, by the code of the `error` before the end, whose message
+ * says more. A used-up quota has no code of its own.
+ * @type {Record<string, Partial<Advice>>}
+ */
+const REFUSALS = {
+  live_unauthorized: {
+    title: "The service refused the key",
+    steps: [
+      "Where the gateway runs, check GEMINI_API_KEY, or the Google Cloud credentials on Vertex AI.",
+    ],
+  },
+  live_refused: { title: "The service refused the model", steps: ["Choose other settings."] },
+  live_unreachable: {
+    title: "The service cannot be reached",
+    steps: ["Check the network of the machine the gateway runs on, then try again."],
+  },
+  quota: {
+    title: "The quota is used up",
+    steps: ["Wait for it to renew, or look at the plan and billing of the key’s project."],
+  },
+};
+
 /** What to do about a problem document, by its code; its own `detail` says what is wrong. */
 /** @type {Record<string, Partial<Advice>>} */
 const PROBLEMS = {
@@ -119,9 +176,10 @@ const PROBLEMS = {
 /**
  * @param {End} end
  * @param {string} [lastError]  the message of the fatal `error` before it
+ * @param {string} [code]  and its code
  * @returns {Advice}
  */
-export function explainEnd({ reason, message, problem }, lastError = "") {
+export function explainEnd({ reason, message, problem }, lastError = "", code = "") {
   if (problem) {
     const known = PROBLEMS[problem.code] ?? {};
     return advice({ title: "The gateway refused the call", text: problem.detail, ...known });
@@ -130,7 +188,19 @@ export function explainEnd({ reason, message, problem }, lastError = "") {
   // The browser's own texts ("Failed to fetch") help nobody; the gateway's sentences do.
   const isGateways = !["unreachable", "bad_answer", "no_webrtc", "hangup"].includes(reason);
   const said = [lastError, isGateways ? message : ""].find((text) => text.trim());
-  return advice({ ...known, text: said ?? known.text ?? "" });
+  const kind = /\bquota\b/i.test(lastError) ? "quota" : reason === "live_refused" ? code : "";
+  return advice({ ...known, ...REFUSALS[kind], text: shown(said ?? known.text ?? "") });
+}
+
+/**
+ * A message as it is shown. The service's own reason stands at its end, in brackets, after the code
+ * of the close; a close has room for 123 bytes, and what filled them was longer.
+ * @param {string} message
+ */
+function shown(message) {
+  const reason = /\(\d{4}: (.*)\)$/s.exec(message)?.[1] ?? "";
+  const isCut = new TextEncoder().encode(reason).length >= 120 && !/[.!?…]$/.test(reason);
+  return isCut ? `${message.slice(0, -1)}…)` : message;
 }
 
 /**

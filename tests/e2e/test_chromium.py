@@ -147,6 +147,7 @@ async def test_a_refused_microphone_is_explained_and_typing_still_works() -> Non
         notice = page.locator("#notice")
         await expect(notice).to_be_visible(timeout=PATIENCE_MS)
         await expect(notice).to_contain_text(re.compile("microphone", re.IGNORECASE))
+        await expect(page.locator("#call-label")).to_have_text("Try again")
         await notice.get_by_role("button", name=re.compile("typ", re.IGNORECASE)).click()
         await page.wait_for_function("() => window.livegate.call?.state === 'listening'")
         await page.locator("#text").fill("hello")
@@ -164,7 +165,42 @@ async def test_a_refused_live_session_is_told_in_words(tmp_path: Path) -> None:
         await page.locator("#call").click()
         notice = page.locator("#notice")
         await expect(notice).to_be_visible(timeout=PATIENCE_MS)
-        await expect(notice).to_contain_text(re.compile("key|credential", re.IGNORECASE))
+        await expect(notice.locator("h2")).to_have_text("The service refused the key")
+        await expect(notice).to_contain_text("API key not valid")
+        await expect(page.locator("#call-label")).to_have_text("Try again")
+        await expect(page.locator("#state")).to_have_text("The call did not start")
+
+
+async def test_speech_without_words_is_shown_as_such(tmp_path: Path) -> None:
+    wav = microphone(tmp_path / "mic.wav", 3.0, "Colourless green ideas sleep furiously", 30.0)
+    script = Script(rules=(Rule(say="Pardon?"),), recognize=False)
+    async with running_stack(script=script) as stack, chromium_page(wav) as page:
+        await start_call(page, stack)
+        log = page.locator("#log")
+        await expect(log.locator(".unheard")).to_have_text(
+            re.compile("You.*speech not recognized", re.DOTALL), timeout=PATIENCE_MS
+        )
+        await expect(log.locator("li").first).to_have_class(re.compile("unheard"))
+        await expect(log).to_contain_text("Pardon?")
+
+
+async def test_a_language_the_local_model_does_not_understand_is_told(tmp_path: Path) -> None:
+    wav = microphone(tmp_path / "mic.wav", 3.0, "What time is it?", 30.0)
+    async with running_stack() as stack, chromium_page(wav) as page:
+        await page.goto(stack.url)
+        note = page.locator("#hearing")
+        await expect(page.locator("#language option")).not_to_have_count(1)
+        await expect(note).to_be_hidden()
+        await page.select_option("#language", "de-DE")
+        await expect(note).to_contain_text("speaks German, but understands English only")
+        await page.select_option("#language", "en-US")
+        await expect(note).to_be_hidden()
+        await page.select_option("#language", "de-DE")
+        await page.locator("#call").click()
+        await expect(page.locator("#hint")).to_contain_text(
+            "understands English only", timeout=PATIENCE_MS
+        )
+        await expect(page.locator("#log")).to_contain_text("nur Englisch", timeout=PATIENCE_MS)
 
 
 async def test_closing_the_tab_hangs_up(tmp_path: Path) -> None:

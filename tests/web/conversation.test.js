@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Conversation } from "../../web/conversation.js";
+import { Conversation, SPEECH_MS } from "../../web/conversation.js";
 
 /** A conversation that was told all this. */
 function told(...events) {
@@ -154,6 +154,58 @@ test("at the end of the call a guess is what was said", () => {
   conversation.close();
   assert.deepEqual(lines(conversation), ["caller: Goodbye"]);
   assert.deepEqual([conversation.entries[0].guess, conversation.entries[0].open], ["", false]);
+});
+
+/** The caller makes a sound, as long as the gateway says. */
+function spoke(turn, ms, from = 1_000) {
+  return [
+    { type: "speech.started", turn, t_ms: from },
+    { type: "speech.stopped", turn, t_ms: from + ms },
+  ];
+}
+
+test("speech of which no words come is an entry, before the reply to it", () => {
+  const conversation = told(...spoke(2, 1_500), said("model", 2, "Pardon?"));
+  assert.deepEqual(lines(conversation), ["model: Pardon?"]);
+  const entry = conversation.giveUp(2);
+  assert.deepEqual(conversation.entries, [entry, conversation.entries[1]]);
+  assert.deepEqual([entry.who, entry.turn, entry.unheard, entry.text], ["caller", 2, true, ""]);
+  assert.equal(conversation.giveUp(2), null);
+  assert.equal(conversation.entries.length, 2);
+});
+
+test("words that are late take the place of the entry without words", () => {
+  const conversation = told(...spoke(1, 1_500));
+  const { id } = conversation.giveUp(1);
+  conversation.receive(said("user", 1, "", { final: false }));
+  assert.equal(conversation.entries[0].unheard, true);
+  conversation.receive(said("user", 1, "What time", { interim: true }));
+  conversation.receive(said("user", 1, "What time is it?", { final: true }));
+  assert.deepEqual(lines(conversation), ["caller: What time is it?"]);
+  assert.deepEqual([conversation.entries[0].id, conversation.entries[0].unheard], [id, false]);
+});
+
+test("a noise is not shown as speech", () => {
+  // 100 ms of sound, of which 60 begin it, and the half second of silence that ends it.
+  const conversation = told(...spoke(1, 540), ...spoke(1, SPEECH_MS - 1, 5_000));
+  assert.equal(conversation.giveUp(1), null);
+  assert.deepEqual(conversation.entries, []);
+});
+
+test("speech with words, typed words, or more to come is not given up", () => {
+  const heard = told(...spoke(1, 1_500), said("user", 1, "Hi", { interim: true }));
+  assert.equal(heard.giveUp(1), null);
+
+  const typed = told(...spoke(1, 1_500));
+  typed.type("Hi");
+  typed.receive({ type: "turn.started", turn: 1 });
+  assert.equal(typed.giveUp(1), null);
+
+  const going = told(...spoke(1, 1_500), { type: "speech.started", turn: 1, t_ms: 3_000 });
+  assert.equal(going.giveUp(1), null);
+  going.receive({ type: "speech.stopped", turn: 1, t_ms: 3_600 });
+  assert.equal(going.giveUp(1)?.unheard, true);
+  assert.equal(going.giveUp(7), null);
 });
 
 test("events that are no words change nothing", () => {

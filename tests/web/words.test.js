@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { REASONS, STATES } from "../../web/protocol.js";
-import { explainEnd, explainMicrophone, farEnd, STATE_WORDS } from "../../web/words.js";
+import {
+  explainEnd,
+  explainMicrophone,
+  farEnd,
+  hearingNote,
+  remark,
+  STATE_WORDS,
+} from "../../web/words.js";
 
 const SITUATION = {
   isSecure: true,
@@ -45,6 +52,48 @@ test("the error before the end says why, better than the end itself", () => {
   const end = ended("live_refused", { message: "The live session was refused." });
   assert.equal(explainEnd(end, "API key not valid.").text, "API key not valid.");
   assert.equal(explainEnd(end).text, "The live session was refused.");
+});
+
+test("a session that was refused has a title for why", () => {
+  const refused = ended("live_refused", { message: "The live session could not be opened." });
+  const quota = "The quota for the Live API is used up, or billing is off. (1011: You exceeded …)";
+  const titles = [
+    ["live_unauthorized", "The service does not accept the API key."],
+    ["live_refused", "The service has no such model for live sessions."],
+    ["live_refused", quota],
+    ["live_unreachable", "Nothing listens at api.test."],
+    ["live_something_new", "It did not work."],
+  ].map(([code, message]) => {
+    const advice = explainEnd(refused, message, code);
+    assert.equal(advice.text, message);
+    assert.ok(advice.steps.length > 0 || code === "live_something_new");
+    return advice.title;
+  });
+  assert.deepEqual(titles, [
+    "The service refused the key",
+    "The service refused the model",
+    "The quota is used up",
+    "The service cannot be reached",
+    "The model could not be reached",
+  ]);
+});
+
+test("a session that was open is lost, not refused, but a quota is a quota", () => {
+  const lost = ended("live_lost", { message: "The live session was closed by the service." });
+  assert.equal(explainEnd(lost, "Closed. (1008: no)", "live_closed").title, "The model hung up");
+  assert.equal(
+    explainEnd(lost, "The quota for the Live API is used up. (1011)", "live_closed").title,
+    "The quota is used up",
+  );
+});
+
+test("a reason that filled the close is shown as cut", () => {
+  const show = (reason) => explainEnd(ended("live_lost"), `Closed. (1008: ${reason})`).text;
+  assert.equal(show("x".repeat(123)), `Closed. (1008: ${"x".repeat(123)}…)`);
+  assert.equal(show("é".repeat(61)), `Closed. (1008: ${"é".repeat(61)}…)`);
+  for (const whole of ["x".repeat(80), `${"x".repeat(122)}.`, `${"x".repeat(120)}…`]) {
+    assert.equal(show(whole), `Closed. (1008: ${whole})`);
+  }
 });
 
 test("the browser's own texts are not shown", () => {
@@ -114,4 +163,29 @@ test("every refusal offers to go on by typing", () => {
 test("the far end is named, also one that is not known", () => {
   assert.equal(farEnd("local").label, "Local model");
   assert.equal(farEnd("something").label, "Live service");
+});
+
+test("times below an entry have one unit", () => {
+  const entry = {
+    who: "model",
+    typed: false,
+    interrupted: false,
+    heard_ms: null,
+    latency_ms: null,
+  };
+  assert.equal(remark({ ...entry, latency_ms: 320 }), "Answered in 0.3 s");
+  assert.equal(remark({ ...entry, latency_ms: 1_240 }), "Answered in 1.2 s");
+  assert.equal(remark({ ...entry, latency_ms: 0 }), "Answered in 0.1 s");
+  assert.equal(remark({ ...entry, interrupted: true, heard_ms: 940 }), "Interrupted after 0.9 s");
+  assert.equal(remark({ ...entry, interrupted: true, heard_ms: 20 }), "Interrupted");
+  assert.equal(remark({ ...entry, who: "caller", typed: true }), "Typed");
+});
+
+test("the page says what the local model does not understand", () => {
+  const languages = [{ code: "de-DE", name: "German (Germany)" }];
+  const note = (live, code) => hearingNote({ live, languages }, code);
+  assert.match(note("local", "de-DE"), /speaks German, but understands English only/);
+  assert.match(note("local", "xx"), /speaks xx/);
+  for (const code of ["en-US", "en-IN", "", null]) assert.equal(note("local", code), "");
+  for (const live of ["dev", "vertex", "custom"]) assert.equal(note(live, "de-DE"), "");
 });
