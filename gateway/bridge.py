@@ -41,14 +41,19 @@ class Bridge:
 
     Made with the call, so that the last second of what is said while the live
     session is dialled is not lost.  The peer gives sound to :meth:`push_audio`
-    and takes the reply's with :meth:`pull`.  ``publish(type, **fields)`` tells
-    the client.
+    and takes the reply's with :meth:`pull`; ``on_sound`` says that there may be
+    some.  ``publish(type, **fields)`` tells the client.
     """
 
     def __init__(
-        self, publish: Callable[..., None], *, clock: Callable[[], float] = time.monotonic
+        self,
+        publish: Callable[..., None],
+        *,
+        on_sound: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._publish = publish
+        self._on_sound = on_sound
         self._clock = clock
         self._turn = TurnMachine()
         self._turn_changed = asyncio.Event()
@@ -157,6 +162,8 @@ class Bridge:
     async def _listen(self, session: Live) -> None:
         async for event in session:
             self._on_live(event)
+            if self.playout.is_waiting:
+                self._on_sound()
 
     def _on_live(self, event: live.LiveEvent) -> None:
         """Act on one thing the service said.  Any may come at any time."""
@@ -264,6 +271,7 @@ class Bridge:
                 self._tell(self._turn.tick(self._clock()))
                 if self._turn.is_idle:
                     self.playout.finish()
+                    self._on_sound()
 
 
 def _going_away(event: live.GoAway) -> str:

@@ -128,7 +128,7 @@ class Call:
         self._created_s = clock()
         self._ended_s: float | None = None
         self._events = EventLog(self._send)
-        self._bridge = Bridge(self._publish, clock=clock)
+        self._bridge = Bridge(self._publish, on_sound=self._wake, clock=clock)
         self._peer = make_peer(self, self)
         self._connected = asyncio.Event()
         self._can_be_told = asyncio.Event()  # the client has said hello
@@ -262,13 +262,29 @@ class Call:
         self._connected.set()
 
     def on_audio(self, pcm: bytes) -> None:
-        with self._or_bug():
+        try:  # fifty times a second: _or_bug costs more than the rest
             self._bridge.push_audio(pcm)
+        except Exception as error:
+            self._end_by_bug(error)
 
     def pull(self) -> bytes | None:
-        with self._or_bug():
+        try:
             return None if self.ended else self._bridge.pull()
-        return None
+        except Exception as error:
+            self._end_by_bug(error)
+            return None
+
+    def encode_with(self, encode: Callable[[bytes], bytes] | None) -> None:
+        self._bridge.playout.encode_with(encode)
+
+    def prepare(self) -> None:
+        try:
+            self._bridge.playout.prepare()
+        except Exception as error:
+            self._end_by_bug(error)
+
+    def _wake(self) -> None:
+        self._peer.wake()
 
     def on_message(self, message: str | bytes) -> None:
         with self._or_bug():

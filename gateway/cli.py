@@ -14,11 +14,15 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+import uvloop
 
 from gateway import __version__
-from gateway.call import CallSettings
+from gateway.call import CallSettings, MakePeer
 from gateway.calls import Calls
 from gateway.config import LOCAL, Config, is_loopback
 from gateway.dialer import Dialer
@@ -27,8 +31,9 @@ from gateway.live.local import LocalLiveServer, Switches
 from gateway.live.local.phrases import examples
 from gateway.live.local.tls import self_signed
 from gateway.logs import configure_logging
-from gateway.peer import Peer, PeerListener, Playout
-from gateway.tracks import AiortcPeer, host_addresses, prepare_aiortc
+from gateway.native import NativeEngine
+from gateway.rtc.candidates import host_addresses
+from gateway.tracks import AiortcPeer, prepare_aiortc
 from signaling.app import make_app
 from signaling.models import LiveKind, ModelsView, models_view
 from signaling.server import HttpServer
@@ -51,7 +56,11 @@ _SERVE_OPTIONS = {
     "idle-s": "seconds of silence that end a call (300)",
     "call-s": "seconds a call may last (3600)",
     "max-calls": "calls at once (50)",
-    "stun-urls": "STUN servers, comma-separated (none)",
+    "media-port": "port of all calls' media, UDP and TCP (8081)",
+    "public-ip": "address that a 1:1 NAT shows instead of this machine's",
+    "media-addresses": "offer only these: interfaces, addresses or networks, comma-separated",
+    "peer": "WebRTC engine: native or aiortc (native)",
+    "stun-urls": "STUN servers for the aiortc engine, comma-separated (none)",
     "log": "text or json",
     "log-level": "debug, info, warning or error (info)",
 }
@@ -61,8 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 2 for a setting that cannot be used."""
     arguments = _parser().parse_args(argv)
     try:
-        status: int = asyncio.run(arguments.run(arguments))
-        return status
+        return _run(arguments.run(arguments))
     except ConfigError as error:
         print(f"livegate: {error}", file=sys.stderr)
         return 2
@@ -71,6 +79,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `livegate live --switch help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _run(work: Coroutine[Any, Any, int]) -> int:
+    """On uvloop: a hundred calls are mostly sockets, timers and TLS, which it does in C."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -130,13 +144,13 @@ async def _serve(arguments: argparse.Namespace) -> int:
     options = {name: getattr(arguments, name) for name in names}
     config = Config.from_env(os.environ, **options)
     configure_logging(config.log, config.log_level)
-    prepare_aiortc(loopback=is_loopback(config.http.host))
     async with contextlib.AsyncExitStack() as stack:
+        make_peer = await stack.enter_async_context(_engine(config))
         stand_in = None
         if config.live.url == LOCAL:
             stand_in = await stack.enter_async_context(LocalLiveServer(keep_s=0))
         models = _models_view(config)
-        calls = _make_calls(config, models, stand_in.url if stand_in else None)
+        calls = _make_calls(config, models, make_peer, stand_in.url if stand_in else None)
         server = HttpServer(make_app(calls, config.http, models), config.http)
         await server.start()
         stack.push_async_callback(server.stop)
@@ -147,10 +161,34 @@ async def _serve(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _make_calls(config: Config, models: ModelsView, stand_in_url: str | None) -> Calls:
-    def make_peer(listener: PeerListener, playout: Playout) -> Peer:
-        return AiortcPeer(listener, playout, stun_urls=config.ice.stun_urls)
+@contextlib.asynccontextmanager
+async def _engine(config: Config) -> AsyncIterator[MakePeer]:
+    """The WebRTC engine; who asks it for a peer gets one."""
+    media, loopback = config.media, is_loopback(config.http.host)
+    if media.peer == "aiortc":
+        prepare_aiortc(loopback=loopback)
+        yield partial(AiortcPeer, stun_urls=media.stun_urls)
+        return
+    addresses = host_addresses(media.addresses, loopback=loopback)
+    if not addresses:
+        raise ConfigError("none of this machine's addresses is among LIVEGATE_MEDIA_ADDRESSES")
+    engine = NativeEngine(addresses, media.port, public_ip=media.public_ip)
+    try:
+        await engine.start()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot use the media port {media.port} ({error.strerror}); "
+            "choose another: --media-port or LIVEGATE_MEDIA_PORT"
+        ) from error
+    try:
+        yield engine.make_peer
+    finally:
+        await engine.aclose()
 
+
+def _make_calls(
+    config: Config, models: ModelsView, make_peer: MakePeer, stand_in_url: str | None
+) -> Calls:
     dialer = Dialer(config.live, instructions=config.call.instructions, url=stand_in_url)
     chosen = models.default
     defaults = CallSettings(chosen.model or config.live.model, chosen.voice, chosen.language)
@@ -189,7 +227,7 @@ def _other_addresses(config: Config, url: str) -> list[str]:
     if config.http.host not in ("0.0.0.0", "::"):
         return []
     port = url.rpartition(":")[2]
-    hosts = host_addresses()
+    hosts = host_addresses(loopback=False)
     return [f"{config.http.scheme}://{host}:{port}" for host in hosts if not is_loopback(host)]
 
 

@@ -59,13 +59,20 @@ class CallConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class IceConfig:
-    """How the aiortc engine finds its addresses.
+class MediaConfig:
+    """The media side: which engine carries it, and at which addresses.
 
-    ``stun_urls`` empty means that only the host's own addresses are offered and
-    no answer ever waits for a server.
+    The native engine uses one ``port`` for all calls, in UDP and TCP (0: any that
+    is free); ``addresses`` narrows down what is offered, by interface name,
+    address or network, and ``public_ip`` is what a 1:1 NAT shows instead.
+    ``stun_urls`` is for the aiortc engine, which finds ports call by call; empty
+    means that no answer ever waits for a server.
     """
 
+    peer: Literal["native", "aiortc"] = "native"
+    port: int = 8081
+    public_ip: str | None = None
+    addresses: tuple[str, ...] = ()
     stun_urls: tuple[str, ...] = ()
 
 
@@ -93,7 +100,7 @@ class LiveConfig:
 class Config:
     http: HttpConfig = field(default_factory=HttpConfig)
     call: CallConfig = field(default_factory=CallConfig)
-    ice: IceConfig = field(default_factory=IceConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
     live: LiveConfig = field(default_factory=LiveConfig)
     log: Literal["text", "json"] = "text"
     log_level: str = "info"
@@ -112,7 +119,7 @@ class Config:
         return cls(
             http=http,
             call=_call(values),
-            ice=IceConfig(stun_urls=values.words("STUN_URLS")),
+            media=_media(values),
             live=_live(values, http),
             log=values.choice("LOG", ("text", "json"), "text"),
             log_level=values.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
@@ -243,6 +250,22 @@ def _check_origin(origin: str) -> None:
             "LIVEGATE_ORIGINS must be a comma-separated list such as "
             f"https://app.example.com, without paths; {origin!r} is not"
         )
+
+
+def _media(values: _Values) -> MediaConfig:
+    public_ip, blame = values.raw("PUBLIC_IP")
+    if public_ip:
+        try:
+            ipaddress.ip_address(public_ip)
+        except ValueError:
+            raise ConfigError(f"{blame} must be an IP address, not {public_ip!r}") from None
+    return MediaConfig(
+        peer=values.choice("PEER", ("native", "aiortc"), "native"),
+        port=values.integer("MEDIA_PORT", 8081, 0, 65535),
+        public_ip=public_ip or None,
+        addresses=values.words("MEDIA_ADDRESSES"),
+        stun_urls=values.words("STUN_URLS"),
+    )
 
 
 def _call(values: _Values) -> CallConfig:

@@ -8,6 +8,7 @@ this line knows packets, codecs or which engine is at work.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 UPLINK_HZ = 16000  # mono s16le, what the Live API takes
@@ -19,8 +20,14 @@ DOWNLINK_FRAME_BYTES = DOWNLINK_HZ * FRAME_MS // 1000 * 2
 class Playout(Protocol):
     """Where a peer takes the reply from; the peer's clock decides when."""
 
+    def encode_with(self, encode: Callable[[bytes], bytes] | None) -> None:
+        """From now on frames come out as ``encode`` makes them of 24 kHz mono s16le."""
+
     def pull(self) -> bytes | None:
-        """20 ms of 24 kHz mono s16le, or ``None`` for silence."""
+        """20 ms of 24 kHz mono s16le, or what the encoder made of it; ``None`` for silence."""
+
+    def prepare(self) -> None:
+        """Do a little of the work of the next pull now."""
 
 
 class PeerListener(Protocol):
@@ -51,6 +58,9 @@ class Peer(Protocol):
 
         Raises :exc:`~gateway.errors.BadOffer` or :exc:`~gateway.errors.NoCommonCodec`.
         """
+
+    def wake(self) -> None:
+        """Sound may be waiting in the playout: a clock that has stopped begins to pull."""
 
     def send(self, message: str) -> None:
         """Put a message on the data channel; dropped if that cannot take it now.

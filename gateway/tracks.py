@@ -212,6 +212,9 @@ class AiortcPeer:
     def has_channel(self) -> bool:
         return self._pc.sctp is not None
 
+    def wake(self) -> None:
+        """The playout track always pulls."""
+
     def send(self, message: str) -> None:
         channel = self._channel
         if channel is None or channel.readyState != "open":
@@ -366,11 +369,6 @@ def _create_ssl_context(
     context = _original_ssl_context(certificate, srtp_profiles)
     context.set_cipher_list(_ECDSA_SUITES + b":" + _RSA_SUITES)
     return context
-
-
-def host_addresses() -> list[str]:
-    """This machine's own IPv4 addresses, as they are offered to clients."""
-    return _original_host_addresses(True, False)
 
 
 def _host_addresses_with_loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:

@@ -4,7 +4,7 @@ Arriving audio times this direction.  :class:`UplinkBuffer` cuts it into
 frames and knows no clock; when nothing arrives (a muted client that sends no
 packets, a burst of loss) it says when silence is due, because the service's
 voice detection counts received audio, not time.  :class:`Uplink` is the shell:
-one loop that sends what is due.
+it sends what is due, at once, with no queue and no task in between.
 
 A service that takes audio more slowly than it is spoken costs the oldest
 frames, counted, never memory: the reader never waits for the writer.
@@ -13,7 +13,6 @@ frames, counted, never memory: the reader never waits for the writer.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from gateway.peer import FRAME_MS, UPLINK_HZ
 FRAME_BYTES = UPLINK_HZ * FRAME_MS // 1000 * 2
 SILENT_FRAME = bytes(FRAME_BYTES)
 FRAME_S = FRAME_MS / 1000
+SHORTEST_WAIT_S = 0.005  # between looks at a service that takes nothing
 
 
 class Due(enum.Enum):
@@ -47,7 +47,7 @@ class UplinkBuffer:
 
     def __init__(self, *, limit_frames: int = 50, gap_s: float = 0.06, end_s: float = 1.0) -> None:
         self._frames: deque[bytes] = deque()
-        self._rest = bytearray()
+        self._rest = b""
         self._limit_frames = limit_frames
         self._gap_s = gap_s
         self._end_s = end_s
@@ -60,21 +60,27 @@ class UplinkBuffer:
 
     def push(self, pcm: bytes, now: float) -> None:
         """Take 16 kHz mono s16le that has just arrived."""
-        self._rest += pcm
         self._last_s = self._filled_s = now
         self._ended = False
-        while len(self._rest) >= FRAME_BYTES:
+        if self._rest or len(pcm) != FRAME_BYTES:
+            pcm = self._rest + pcm
+        for at in range(0, len(pcm) - FRAME_BYTES + 1, FRAME_BYTES):
             if len(self._frames) == self._limit_frames:
                 self._frames.popleft()
                 self.dropped_frames += 1
-            self._frames.append(bytes(self._rest[:FRAME_BYTES]))
-            del self._rest[:FRAME_BYTES]
+            self._frames.append(pcm[at : at + FRAME_BYTES])
+        self._rest = pcm[len(pcm) - len(pcm) % FRAME_BYTES :]
 
     def take(self, now: float) -> bytes | Due:
-        """The next frame that is due, or what is due instead."""
-        if self._frames:
+        """The next frame that is due, or two when more wait; or what is due instead."""
+        frames = self._frames
+        if frames:
             self.frames += 1
-            return self._frames.popleft()
+            frame = frames.popleft()
+            if not frames:
+                return frame
+            self.frames += 1
+            return frame + frames.popleft()
         if self._last_s is None or self._ended or now - self._last_s < self._gap_s:
             return Due.NOTHING
         if now - self._last_s >= self._end_s:
@@ -94,18 +100,23 @@ class UplinkBuffer:
 
 
 class LiveInput(Protocol):
-    """The part of a live session that takes audio."""
+    """The part of a live session that takes audio.  Nothing of it waits."""
 
-    async def send_audio(self, pcm: bytes) -> None: ...
+    @property
+    def can_write(self) -> bool:
+        """Whether it takes more now; a service that is slow, or gone, does not."""
 
-    async def send_audio_stream_end(self) -> None: ...
+    def write_audio(self, pcm: bytes) -> None: ...
+
+    def write_audio_stream_end(self) -> None: ...
 
 
 class Uplink:
-    """Sends what the client says to the live session, in one loop.
+    """Sends what the client says to the live session, as it arrives.
 
-    ``on_frame`` hears every frame as it is sent, silence included;
-    ``on_overrun`` is told how many frames were dropped, once a second at most.
+    ``on_frame`` hears every frame as it is sent, silence included, one or more
+    whole frames at a time; ``on_overrun`` is told how many frames were dropped,
+    once a second at most.
     """
 
     def __init__(
@@ -119,45 +130,57 @@ class Uplink:
         self._on_frame = on_frame
         self._on_overrun = on_overrun
         self._clock = clock
+        self._live: LiveInput | None = None
         self._arrived = asyncio.Event()
         self._reported_drops = 0
         self._reported_s = -1.0
 
     def push(self, pcm: bytes) -> None:
-        """Called by the peer; never waits."""
-        self.buffer.push(pcm, self._clock())
-        self._arrived.set()
+        """Called by the peer; what can be sent has left when it returns."""
+        now = self._clock()
+        self.buffer.push(pcm, now)
+        self._send_due(now)
+        if not self._arrived.is_set():
+            self._arrived.set()
 
     async def run(self, live: LiveInput) -> None:
-        """Send until cancelled, or until the live session raises."""
+        """Send until cancelled; audio itself keeps the time, this loop what lacks it."""
         # What was dropped before there was a live session is not the service's fault.
         self._reported_drops = self.buffer.dropped_frames
-        while True:
-            self._arrived.clear()
-            while (due := self.buffer.take(self._clock())) is not Due.NOTHING:
-                await self._send(live, due)
-            self._report_drops()
-            await self._wait()
+        self._live = live
+        try:
+            while True:
+                self._send_due(self._clock())
+                deadline = self.buffer.deadline()
+                if deadline is None:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                else:
+                    # Audio that arrives meanwhile only moves the deadline away.
+                    await asyncio.sleep(max(SHORTEST_WAIT_S, deadline - self._clock()))
+        finally:
+            self._live = None
 
-    async def _send(self, live: LiveInput, due: bytes | Due) -> None:
-        if isinstance(due, bytes):
-            self._on_frame(due)
-            await live.send_audio(due)
-        else:
-            await live.send_audio_stream_end()
+    def _send_due(self, now: float) -> None:
+        live = self._live
+        if live is None:
+            return
+        while live.can_write:
+            due = self.buffer.take(now)
+            if isinstance(due, bytes):
+                live.write_audio(due)
+                self._on_frame(due)
+            elif due is Due.STREAM_END:
+                live.write_audio_stream_end()
+            else:
+                break
+        if self.buffer.dropped_frames != self._reported_drops:
+            self._report_drops(now)
 
-    async def _wait(self) -> None:
-        deadline = self.buffer.deadline()
-        timeout = None if deadline is None else max(0.0, deadline - self._clock())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._arrived.wait()
-
-    def _report_drops(self) -> None:
+    def _report_drops(self, now: float) -> None:
         """Say what was dropped, once a second at most."""
-        dropped = self.buffer.dropped_frames - self._reported_drops
-        now = self._clock()
-        if dropped and now - self._reported_s >= 1.0:
+        if now - self._reported_s >= 1.0:
+            dropped = self.buffer.dropped_frames - self._reported_drops
             self._reported_drops += dropped
             self._reported_s = now
             self._on_overrun(dropped)

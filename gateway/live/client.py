@@ -148,7 +148,20 @@ class LiveSession:
 
     async def send_audio(self, pcm: bytes) -> None:
         """s16le mono at 16 kHz, 20 to 40 ms of it."""
-        await self._write(self._protocol.send_audio(pcm))
+        await self._write(self._protocol.send_audio(pcm).decode("ascii"))
+
+    @property
+    def can_write(self) -> bool:
+        """Whether ``write_audio`` would be sent now; not when the service is behind, or gone."""
+        return self._socket.can_write
+
+    def write_audio(self, pcm: bytes) -> None:
+        """Like :meth:`send_audio`, at once and without waiting; lost unless ``can_write``."""
+        self._socket.write(self._protocol.send_audio(pcm))
+
+    def write_audio_stream_end(self) -> None:
+        """Like :meth:`send_audio_stream_end`, at once and without waiting."""
+        self._socket.write(self._protocol.send_audio_stream_end().encode())
 
     async def send_text(self, text: str) -> None:
         """What the user types."""

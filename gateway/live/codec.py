@@ -33,6 +33,8 @@ from gateway.live.messages import (
 
 __all__ = ["decode_server", "encode_audio", "encode_client"]
 
+_AUDIO = b'{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=%d","data":"%b"}}}'
+
 
 def encode_client(message: ClientMessage) -> str:
     """The text frame that says ``message``.
@@ -40,7 +42,7 @@ def encode_client(message: ClientMessage) -> str:
     Raises :exc:`LocalProtocolError` for what JSON or the service cannot take.
     """
     if isinstance(message, RealtimeAudio):
-        return encode_audio(message.pcm, message.rate_hz)
+        return encode_audio(message.pcm, message.rate_hz).decode("ascii")
     try:
         text = json.dumps(
             _client_fields(message), ensure_ascii=False, separators=(",", ":"), allow_nan=False
@@ -51,18 +53,15 @@ def encode_client(message: ClientMessage) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def encode_audio(pcm: bytes, rate_hz: int = INPUT_RATE_HZ) -> str:
-    """The text frame of :class:`RealtimeAudio`, joined from its parts.
+def encode_audio(pcm: bytes, rate_hz: int = INPUT_RATE_HZ) -> bytes:
+    """The text frame of :class:`RealtimeAudio` in UTF-8, joined from its parts.
 
     It is sent 50 times a second in every call.
     Raises :exc:`LocalProtocolError` if ``pcm`` is empty or ends in half a sample.
     """
     if not pcm or len(pcm) % 2:
         raise LocalProtocolError(f"{len(pcm)} bytes are not s16le samples.")
-    data = b2a_base64(pcm, newline=False).decode("ascii")
-    return (
-        f'{{"realtimeInput":{{"audio":{{"mimeType":"audio/pcm;rate={rate_hz}","data":"{data}"}}}}}}'
-    )
+    return _AUDIO % (rate_hz, b2a_base64(pcm, newline=False))
 
 
 def _client_fields(message: ClientMessage) -> dict[str, Any]:

@@ -104,8 +104,8 @@ class LiveProtocol:
             case _:
                 return encode_client(message)
 
-    def send_audio(self, pcm: bytes) -> str:
-        """s16le mono at 16 kHz."""
+    def send_audio(self, pcm: bytes) -> bytes:
+        """s16le mono at 16 kHz; the frame's text in UTF-8."""
         self._require_open()
         return encode_audio(pcm)
 

@@ -90,6 +90,7 @@ class VoiceActivity:
         self._start, self._end = _START[start], _END[end]
         self._frame_bytes = rate_hz * FRAME_MS // 1000 * 2
         self._rest = b""
+        self._samples = np.empty(self._frame_bytes // 2, np.float32)
         self._frames = 0
         self._vad = webrtcvad.Vad()
         self._quietest = float("inf")  # of this block
@@ -156,8 +157,9 @@ class VoiceActivity:
         return SpeechStarted(self._onset_ms)
 
     def _is_voiced(self, frame: bytes) -> bool:
-        samples = np.frombuffer(frame, dtype=np.int16).astype(np.float32)
-        power = float(np.vdot(samples, samples)) / samples.size
+        samples = self._samples
+        np.copyto(samples, np.frombuffer(frame, np.int16))
+        power = float(samples.dot(samples)) / samples.size
         self._learn_noise(power)
         # The detector has to hear every frame: it learns, too.
         speech = self._vad.is_speech(frame, self._rate_hz)

@@ -15,14 +15,23 @@ from gateway.config import CallConfig, LiveConfig
 from gateway.live.local import Script, Switches
 from gateway.live.local.reply import Closing
 from gateway.live.local.script import Rule
+from tests.support import stack as support
 from tests.support.audio import frequency_hz, level_dbfs, samples_of, voiced_span
 from tests.support.client import HEARD_HZ, AiortcClient
 from tests.support.speech import say
-from tests.support.stack import LIMITS, running_stack
+from tests.support.stack import ENGINES, LIMITS, running_stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 
 TONES = Script.tones(3000)
+
+
+@pytest.fixture(params=ENGINES, autouse=True)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every call is held on both engines."""
+    monkeypatch.setattr(support, "ENGINE", request.param)
+    name: str = request.param
+    return name
 
 
 async def connected(client: AiortcClient, **query: str) -> None:

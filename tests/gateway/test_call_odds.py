@@ -33,6 +33,9 @@ class PlainPeer:
     async def answer(self, offer: str) -> str:
         return offer
 
+    def wake(self) -> None:
+        pass
+
     def send(self, message: str) -> None:
         self.sent.append(json.loads(message))
 
@@ -55,10 +58,12 @@ class PlainLive:
         self.audio_frames = 0
         self.closed = False
 
-    async def send_audio(self, pcm: bytes) -> None:
+    can_write = True
+
+    def write_audio(self, pcm: bytes) -> None:
         self.audio_frames += 1
 
-    async def send_audio_stream_end(self) -> None:
+    def write_audio_stream_end(self) -> None:
         pass
 
     async def send_text(self, text: str) -> None:

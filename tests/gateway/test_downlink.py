@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.downlink import LIMIT_BYTES, PlayoutBuffer, PlayoutEvent
+from gateway.downlink import AHEAD_FRAMES, LIMIT_BYTES, PlayoutBuffer, PlayoutEvent
 from gateway.peer import DOWNLINK_FRAME_BYTES as FRAME_BYTES
 
 pytestmark = pytest.mark.unit
@@ -105,3 +105,45 @@ def test_memory_is_bounded_and_the_loss_counted() -> None:
     assert buffer.pull() is not None
     buffer.push(bytes(960))
     assert buffer.overflow_bytes == 1000
+
+
+@pytest.mark.unit
+@given(st.lists(st.one_of(st.binary(min_size=1, max_size=4000), st.none()), max_size=20), st.data())
+def test_frames_encoded_ahead_are_the_same_frames_in_the_same_order(
+    pieces: list[bytes | None], data: st.DataObject
+) -> None:
+    plain_events: list[PlayoutEvent] = []
+    events: list[PlayoutEvent] = []
+    plain, ahead = PlayoutBuffer(plain_events.append), PlayoutBuffer(events.append)
+    ahead.encode_with(lambda pcm: b"e" + pcm)
+    expected, played = [], []
+    for piece in pieces:
+        for buffer in (plain, ahead):
+            if piece is None:
+                buffer.finish()
+            else:
+                buffer.push(piece)
+        assert plain.waiting_ms == pytest.approx(ahead.waiting_ms, abs=20)
+        for _ in range(data.draw(st.integers(0, 3))):
+            ahead.prepare()
+        for _ in range(data.draw(st.integers(0, 4))):
+            expected.append(plain.pull())
+            played.append(ahead.pull())
+    assert played == [None if frame is None else b"e" + frame for frame in expected]
+    assert events == plain_events
+    assert ahead.heard_ms == plain.heard_ms
+
+
+@pytest.mark.unit
+def test_no_more_is_encoded_ahead_than_an_interruption_may_waste() -> None:
+    encoded: list[bytes] = []
+    buffer = PlayoutBuffer(lambda event: None)
+    buffer.encode_with(lambda pcm: encoded.append(pcm) or b"e")
+    buffer.push(bytes(FRAME_BYTES * 50))
+    for _ in range(50):
+        buffer.prepare()
+    assert len(encoded) == AHEAD_FRAMES
+    assert buffer.waiting_ms == 1000
+    buffer.clear()
+    assert buffer.pull() is None
+    assert buffer.waiting_ms == 0

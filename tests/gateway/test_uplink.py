@@ -37,7 +37,8 @@ def test_a_full_buffer_drops_the_oldest_and_counts() -> None:
     buffer = UplinkBuffer(limit_frames=3)
     for number in range(5):
         buffer.push(bytes([number]) * FRAME_BYTES, 0.0)
-    assert [due[0] for due in drain(buffer, 0.0) if isinstance(due, bytes)] == [2, 3, 4]
+    taken = b"".join(due for due in drain(buffer, 0.0) if isinstance(due, bytes))
+    assert [taken[at] for at in range(0, len(taken), FRAME_BYTES)] == [2, 3, 4]
     assert buffer.dropped_frames == 2
     assert buffer.frames == 3
 
@@ -80,19 +81,45 @@ def test_a_late_loop_sends_the_silence_it_owes_before_the_end() -> None:
 
 
 class SlowLive:
-    """A live session that takes a frame only when it is let."""
+    """A live session that takes frames only when it is let."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.ended = asyncio.Event()
-        self.let = asyncio.Semaphore(0)
+        self.room = 0
 
-    async def send_audio(self, pcm: bytes) -> None:
-        await self.let.acquire()
+    @property
+    def can_write(self) -> bool:
+        return self.room > 0
+
+    def write_audio(self, pcm: bytes) -> None:
+        assert self.can_write
+        self.room -= 1
         self.sent.append(pcm)
 
-    async def send_audio_stream_end(self) -> None:
+    def write_audio_stream_end(self) -> None:
         self.ended.set()
+
+
+async def stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.integration
+async def test_a_frame_has_left_when_push_returns() -> None:
+    heard: list[bytes] = []
+    uplink = Uplink(on_frame=heard.append, on_overrun=lambda count: None, clock=lambda: 0.0)
+    live = SlowLive()
+    live.room = 10
+    task = asyncio.create_task(uplink.run(live))
+    await asyncio.sleep(0)
+    uplink.push(FRAME[:320])
+    assert live.sent == []
+    uplink.push(FRAME[320:])
+    assert live.sent == heard == [FRAME]
+    await stopped(task)
 
 
 @pytest.mark.integration
@@ -103,20 +130,46 @@ async def test_a_service_that_stalls_costs_the_oldest_frames_and_is_reported() -
     uplink = Uplink(on_frame=heard.append, on_overrun=reports.append, clock=lambda: now)
     live = SlowLive()
     task = asyncio.create_task(uplink.run(live))
+    await asyncio.sleep(0)
+    live.room = 1
     for number in range(80):
         uplink.push(bytes([number]) * FRAME_BYTES)
-        await asyncio.sleep(0)
-    for _ in range(80):
-        live.let.release()
-    while len(live.sent) < 51:
-        await asyncio.sleep(0)
+    live.room = 100
+    now = 1.0
+    uplink.push(bytes([80]) * FRAME_BYTES)
+    frames = [pcm[at : at + 640] for pcm in live.sent for at in range(0, len(pcm), 640)]
+    assert [frame[0] for frame in frames] == [0, *range(31, 81)]
+    assert sum(reports) == 30
+    assert b"".join(heard) == b"".join(live.sent)
+    await stopped(task)
+
+
+@pytest.mark.integration
+async def test_what_waits_is_sent_two_frames_at_a_time() -> None:
+    uplink = Uplink(on_frame=lambda pcm: None, on_overrun=lambda count: None, clock=lambda: 0.0)
+    live = SlowLive()
+    for _ in range(5):
+        uplink.push(FRAME)
+    live.room = 10
+    task = asyncio.create_task(uplink.run(live))
     await asyncio.sleep(0)
-    assert [pcm[0] for pcm in live.sent] == [0, *range(30, 80)]
-    assert reports == [29]
-    assert heard == live.sent
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    assert live.sent == [FRAME * 2, FRAME * 2, FRAME]
+    await stopped(task)
+
+
+@pytest.mark.integration
+async def test_a_service_that_takes_audio_again_is_noticed_without_new_audio() -> None:
+    loop = asyncio.get_running_loop()
+    uplink = Uplink(on_frame=lambda pcm: None, on_overrun=lambda count: None, clock=loop.time)
+    live = SlowLive()
+    task = asyncio.create_task(uplink.run(live))
+    await asyncio.sleep(0)
+    uplink.push(FRAME)
+    live.room = 1
+    async with asyncio.timeout(10):
+        while not live.sent:
+            await asyncio.sleep(0.01)
+    await stopped(task)
 
 
 @pytest.mark.integration
@@ -124,14 +177,12 @@ async def test_a_client_that_falls_silent_is_filled_and_then_ended() -> None:
     loop = asyncio.get_running_loop()
     uplink = Uplink(on_frame=lambda pcm: None, on_overrun=lambda count: None, clock=loop.time)
     live = SlowLive()
-    for _ in range(200):
-        live.let.release()
+    live.room = 200
     task = asyncio.create_task(uplink.run(live))
+    await asyncio.sleep(0)
     uplink.push(FRAME)
     await asyncio.wait_for(live.ended.wait(), 10)
     assert live.sent[0] == FRAME
     assert set(live.sent[1:]) == {SILENT_FRAME}
     assert 40 <= len(live.sent) - 1 <= 50
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await stopped(task)

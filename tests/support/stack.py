@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.call import CallSettings
+from gateway.call import CallSettings, MakePeer
 from gateway.calls import Calls
 from gateway.config import CallConfig, HttpConfig, LiveConfig
 from gateway.dialer import Dialer
 from gateway.live.local import LocalLiveServer, Script, Switches
-from gateway.peer import Peer, PeerListener, Playout
+from gateway.native import NativeEngine
 from gateway.tracks import AiortcPeer, prepare_aiortc
 from signaling.app import make_app
 from signaling.models import models_view
@@ -20,6 +20,8 @@ from signaling.server import HttpServer
 from tests.support.leaks import nothing_left
 
 LIMITS = CallConfig(greeting="")
+ENGINES = ("native", "aiortc")
+ENGINE = "native"  # of the stacks that are started; tests of both change it
 
 
 @dataclass
@@ -27,6 +29,21 @@ class Stack:
     url: str
     calls: Calls
     live: LocalLiveServer
+
+
+@contextlib.asynccontextmanager
+async def engine() -> AsyncIterator[MakePeer]:
+    """The WebRTC engine ``ENGINE`` on loopback."""
+    if ENGINE == "aiortc":
+        prepare_aiortc(loopback=True)
+        yield AiortcPeer
+        return
+    native = NativeEngine(["127.0.0.1"], 0)
+    await native.start()
+    try:
+        yield native.make_peer
+    finally:
+        await native.aclose()
 
 
 @contextlib.asynccontextmanager
@@ -43,16 +60,12 @@ async def running_stack(
     """A gateway on a free port against a local Live server; leaves nothing behind.
 
     ``live_url`` puts something else at the far end; ``settings`` are defaults
-    of the calls (model, voice, language).
+    of the calls (model, voice, language).  The WebRTC engine is ``ENGINE``.
     """
-    prepare_aiortc(loopback=True)
     config = replace(live or LiveConfig(), **settings)
-
-    def make_peer(listener: PeerListener, playout: Playout) -> Peer:
-        return AiortcPeer(listener, playout)
-
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(nothing_left())
+        make_peer = await stack.enter_async_context(engine())
         local = LocalLiveServer(switches=switches or Switches(), script=script)
         await stack.enter_async_context(local)
         dialer = Dialer(config, instructions=limits.instructions, url=live_url or local.url)
