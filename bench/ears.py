@@ -129,7 +129,7 @@ def others() -> list[tuple[str, str]]:
     """(language, sentence) of speech that is not on the list."""
     lines = OTHERS.read_text(encoding="utf-8").splitlines()
     pairs = (line.split("\t") for line in lines if line and not line.startswith("#"))
-    return [(language, text) for language, text in pairs]
+    return [(language, text) for language, text, *_ in pairs]
 
 
 def sounds(seed: int) -> Iterator[tuple[str, bytes]]:

@@ -211,6 +211,40 @@ PHRASES = (
     ),
 )
 
+# What people say all the time and what means nothing here.  It is listened for, because
+# the recognizer would otherwise take it for something short that does mean something.
+UNHEEDED = (
+    "absolutely",
+    "all right",
+    "and",
+    "exactly",
+    "excuse me",
+    "great",
+    "hold on",
+    "i don't know",
+    "i know",
+    "i see",
+    "i think so",
+    "maybe",
+    "maybe later",
+    "never mind",
+    "no",
+    "not really",
+    "nothing",
+    "of course",
+    "oh",
+    "okay",
+    "one moment",
+    "really",
+    "right",
+    "sorry",
+    "sure",
+    "wait a minute",
+    "well",
+    "yeah",
+    "yes",
+)
+
 # A word that changes no meaning, at the beginning or the end of anything.
 LONGEST_TEXT = 1000  # characters that are read; patterns take longer than linear time
 POLITE = "please"
@@ -271,11 +305,12 @@ def heard(words: str) -> Heard:
 
 
 def spoken() -> frozenset[str]:
-    """Every sentence the recognizer listens for, as normalized words."""
+    """Everything the recognizer listens for, as normalized words."""
     requests = {phrase.id for phrase in PHRASES if phrase.request}
     polite = {words for words, known in sentences().items() if known.phrase in requests}
     return (
         frozenset(sentences())
+        | frozenset(UNHEEDED)
         | {f"{POLITE} {words}" for words in polite}
         | {f"{words} {POLITE}" for words in polite}
     )

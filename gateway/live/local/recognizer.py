@@ -60,12 +60,12 @@ class Recognizer:
         return await loop.run_in_executor(self._threads, self._recognize, pcm)
 
     async def aclose(self) -> None:
-        """Kill the workers and wait until they are gone."""
+        """Kill the workers and wait until they are gone; who still waits hears nothing."""
         with self._lock:
             self._closed = True
             for worker in self._workers:
                 worker.kill()
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._threads.shutdown)
         for worker in self._workers:
             await asyncio.to_thread(worker.close)
 
@@ -101,15 +101,18 @@ class Recognizer:
             if importlib.util.find_spec("pocketsphinx") is None:
                 self._give_up("pocketsphinx is not installed")
                 return None
-            worker = _Worker()
+            try:
+                worker = _Worker()
+            except OSError as error:
+                self._give_up(str(error))
+                return None
             self._workers.add(worker)
         try:
             worker.start(_START_S)
         except OSError as error:
             self._discard(worker)
-            with self._lock:
-                if not self._closed:
-                    self._give_up(str(error))
+            if not self._closed:
+                self._give_up(str(error))
             return None
         return worker
 

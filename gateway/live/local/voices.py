@@ -41,7 +41,7 @@ SPEAKERS = MappingProxyType(
         "Puck": _m("m3", 62, 65, 172),
         "Charon": _m("m1", 42, 45, 160),
         "Kore": _f("f1", 46, 45, 165),
-        "Fenrir": _m("antonio", 60, 75, 165),
+        "Fenrir": _m("sandro", 64, 80, 174),
         "Leda": _f("linda", 50, 55, 165),
         "Orus": _m("john", 42, 40, 162),
         "Aoede": _f("f5", 52, 62, 168),

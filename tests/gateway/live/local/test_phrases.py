@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.live.local.phrases import (
     PHRASES,
     SLOTS,
+    UNHEEDED,
     Heard,
     examples,
     heard,
@@ -150,7 +151,12 @@ def test_please_belongs_to_requests() -> None:
     assert {"please tell me a joke", "stop please"} <= spoken()
     assert not {"please hello", "thank you please"} & spoken()
     assert set(sentences()) <= spoken()
-    assert all(heard(words).phrase for words in spoken())
+
+
+def test_what_means_nothing_is_listened_for_and_not_understood() -> None:
+    meaningless = {words for words in spoken() if heard(words) == Heard(None, None, "")}
+    assert meaningless == set(UNHEEDED)
+    assert all(normalize(words) == words for words in UNHEEDED)
 
 
 def test_the_examples_are_one_for_each_phrase() -> None:
