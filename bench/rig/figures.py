@@ -115,11 +115,11 @@ def latency_to_client(
 
 
 def pacing(callers: Sequence[Mapping[str, Any]], window: tuple[float, float]) -> Spread:
-    """Packet lateness within talkspurts that lie in the window whole."""
+    """Packet lateness within the talkspurts that began in the window."""
     late: list[float] = []
     for call in callers:
         for spurt in talkspurts(heard_packets(call)):
-            if window[0] <= spurt[0].at_s and spurt[-1].at_s < window[1]:
+            if window[0] <= spurt[0].at_s < window[1]:
                 late += lateness(spurt)
     return Spread.of(late)
 

@@ -194,6 +194,7 @@ class Rig:
             "LIVEGATE_MAX_CALLS": str(self._calls + 10),
             "LIVEGATE_LOG_LEVEL": "warning",
             "LIVEGATE_PORT": str(port),
+            "LIVEGATE_MEDIA_PORT": "0",
         } | dict(self._settings)
         module = "bench.textbook" if self._engine == "textbook" else "gateway"
         arguments = ["-m", module] + ([] if self._engine == "textbook" else ["serve"])
