@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from gateway.errors import RemoteProtocolError
+from gateway.live.audio_frame import audio_alone
 from gateway.live.messages import (
     OUTPUT_RATE_HZ,
     AudioChunk,
@@ -67,6 +68,8 @@ def decode_server(frame: str | bytes) -> tuple[LiveEvent, ...]:
     Raises :exc:`RemoteProtocolError`, with the path and without the content,
     for what is not a JSON object and for a field of an impossible type.
     """
+    if isinstance(frame, bytes) and (chunk := audio_alone(frame)) is not None:
+        return (chunk,)
     message = Fields(parse_object(frame))
     content = message.object("serverContent") or Fields({})
     events = (
