@@ -93,6 +93,7 @@ class VoiceActivity:
         self._samples = np.empty(self._frame_bytes // 2, np.float32)
         self._frames = 0
         self._vad = webrtcvad.Vad()
+        self._is_speech = self._vad.is_speech
         self._quietest = float("inf")  # of this block
         self._blocks: list[float] = []
         self._noise = float("inf")
@@ -111,13 +112,14 @@ class VoiceActivity:
 
     def push(self, pcm: bytes) -> list[SpeechStarted | SpeechStopped]:
         """Judge the next samples."""
-        data = self._rest + pcm if self._rest else pcm
         size = self._frame_bytes
+        if len(pcm) == size and not self._rest:
+            event = self._hear(self._is_voiced(pcm))
+            return [] if event is None else [event]
+        data = self._rest + pcm if self._rest else pcm
         events = []
         for at in range(0, len(data) - size + 1, size):
-            voiced = self._is_voiced(data[at : at + size])
-            self._frames += 1
-            event = self._hear(voiced)
+            event = self._hear(self._is_voiced(data[at : at + size]))
             if event is not None:
                 events.append(event)
         self._rest = data[len(data) - len(data) % size :]
@@ -160,15 +162,18 @@ class VoiceActivity:
         samples = self._samples
         np.copyto(samples, np.frombuffer(frame, np.int16))
         power = float(samples.dot(samples)) / samples.size
-        self._learn_noise(power)
+        if power < self._quietest:
+            self._quietest = power if power > _QUIET else _QUIET
+            if self._quietest < self._noise:
+                self._noise = self._quietest
+        self._frames += 1
+        if not self._frames % _BLOCK_FRAMES:
+            self._end_block()
         # The detector has to hear every frame: it learns, too.
-        speech = self._vad.is_speech(frame, self._rate_hz)
+        speech = self._is_speech(frame, self._rate_hz)
         return speech and power > self._now.floor and power > self._noise * self._now.above_noise
 
-    def _learn_noise(self, power: float) -> None:
-        self._quietest = min(self._quietest, max(power, _QUIET))
-        self._noise = min(self._noise, self._quietest)
-        if self._frames % _BLOCK_FRAMES == _BLOCK_FRAMES - 1:
-            self._blocks = [*self._blocks[1 - _BLOCKS :], self._quietest]
-            self._noise = min(self._blocks)
-            self._quietest = float("inf")
+    def _end_block(self) -> None:
+        self._blocks = [*self._blocks[1 - _BLOCKS :], self._quietest]
+        self._noise = min(self._blocks)
+        self._quietest = float("inf")
