@@ -124,6 +124,8 @@ def _complete_transport(media: sdp.MediaDescription, tagged: sdp.MediaDescriptio
         raise BadOffer(sections.NO_FINGERPRINT)
     if media.kind == "audio" and not media.rtcp_mux:
         raise BadOffer(sections.NO_RTCP_MUX)
+    if media.rtcp_port is None:
+        media.rtcp_port = 9  # aiortc writes a=rtcp-mux beside a=rtcp only
     plain = [candidate for candidate in media.ice_candidates if _is_reachable(candidate)]
     if len(plain) < len(media.ice_candidates):
         # More are to be learned: an agent with a complete list of none gives up at once.

@@ -35,6 +35,12 @@ def test_an_audio_and_data_offer_is_kept_whole() -> None:
     assert "a=group:BUNDLE 0 1" in offer.sdp
 
 
+def test_rtcp_mux_needs_no_rtcp_line() -> None:
+    offer = reduce_offer(without(AUDIO, "a=rtcp:"))
+    kept = sdp.SessionDescription.parse(offer.sdp).media[0]
+    assert kept.rtcp_mux
+
+
 def test_a_video_section_is_taken_out_and_rejected_at_its_place() -> None:
     offer = reduce_offer(VIDEO)
     assert kinds(VIDEO) == ["audio", "video", "application"]
