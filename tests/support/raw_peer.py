@@ -246,6 +246,7 @@ async def make_call(
 ) -> tuple[Endpoint, Told]:
     """An endpoint that has answered ``peer``; nothing was sent yet."""
     told = Told()
-    endpoint = Endpoint(Place(sockets, certificate, ()), told, clock=clock)
+    line = "candidate:1 1 udp 2130706431 192.0.2.50 8081 typ host"
+    endpoint = Endpoint(Place(sockets, certificate, (line,)), told, clock=clock)
     peer.take(endpoint.answer(peer.offer(**changes)))
     return endpoint, told
