@@ -57,6 +57,7 @@ class Bridge:
         self._clock = clock
         self._turn = TurnMachine()
         self._turn_changed = asyncio.Event()
+        self._turn_due_s: float | None = None  # the deadline that is waited for
         self._voice = VoiceActivity(UPLINK_HZ)
         self._uplink = Uplink(on_frame=self._on_frame, on_overrun=self._on_overrun, clock=clock)
         self._texts: asyncio.Queue[str] = asyncio.Queue(maxsize=32)
@@ -223,7 +224,9 @@ class Bridge:
     # To whoever listens
 
     def _tell(self, events: list[TurnEvent]) -> None:
-        self._turn_changed.set()
+        due_s, waited_s = self._turn.deadline(), self._turn_due_s
+        if due_s is not None and (waited_s is None or due_s < waited_s):
+            self._turn_changed.set()
         for event in events:
             match event:
                 case turn.StateChanged(state):
@@ -262,11 +265,12 @@ class Bridge:
         """Wake the turn machine when it is due."""
         while True:
             self._turn_changed.clear()
-            deadline = self._turn.deadline()
+            self._turn_due_s = deadline = self._turn.deadline()
             timeout = None if deadline is None else max(0.0, deadline - self._clock())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._turn_changed.wait()
+            deadline = self._turn.deadline()  # it may have moved away meanwhile
             if deadline is not None and self._clock() >= deadline:
                 self._tell(self._turn.tick(self._clock()))
                 if self._turn.is_idle:

@@ -46,7 +46,7 @@ class UplinkBuffer:
     """
 
     def __init__(self, *, limit_frames: int = 50, gap_s: float = 0.06, end_s: float = 1.0) -> None:
-        self._frames: deque[bytes] = deque()
+        self.waiting: deque[bytes] = deque()  # whole frames
         self._rest = b""
         self._limit_frames = limit_frames
         self._gap_s = gap_s
@@ -65,22 +65,26 @@ class UplinkBuffer:
         if self._rest or len(pcm) != FRAME_BYTES:
             pcm = self._rest + pcm
         for at in range(0, len(pcm) - FRAME_BYTES + 1, FRAME_BYTES):
-            if len(self._frames) == self._limit_frames:
-                self._frames.popleft()
+            if len(self.waiting) == self._limit_frames:
+                self.waiting.popleft()
                 self.dropped_frames += 1
-            self._frames.append(pcm[at : at + FRAME_BYTES])
+            self.waiting.append(pcm[at : at + FRAME_BYTES])
         self._rest = pcm[len(pcm) - len(pcm) % FRAME_BYTES :]
+
+    def take_frames(self) -> bytes:
+        """The next frame, or two when more wait; there must be one."""
+        frames = self.waiting
+        self.frames += 1
+        frame = frames.popleft()
+        if not frames:
+            return frame
+        self.frames += 1
+        return frame + frames.popleft()
 
     def take(self, now: float) -> bytes | Due:
         """The next frame that is due, or two when more wait; or what is due instead."""
-        frames = self._frames
-        if frames:
-            self.frames += 1
-            frame = frames.popleft()
-            if not frames:
-                return frame
-            self.frames += 1
-            return frame + frames.popleft()
+        if self.waiting:
+            return self.take_frames()
         if self._last_s is None or self._ended or now - self._last_s < self._gap_s:
             return Due.NOTHING
         if now - self._last_s >= self._end_s:
@@ -132,6 +136,7 @@ class Uplink:
         self._clock = clock
         self._live: LiveInput | None = None
         self._arrived = asyncio.Event()
+        self._is_resting = False  # until audio arrives
         self._reported_drops = 0
         self._reported_s = -1.0
 
@@ -139,8 +144,11 @@ class Uplink:
         """Called by the peer; what can be sent has left when it returns."""
         now = self._clock()
         self.buffer.push(pcm, now)
-        self._send_due(now)
-        if not self._arrived.is_set():
+        live = self._live
+        if live is not None and self.buffer.waiting:
+            self._send_frames(live, now)
+        if self._is_resting:
+            self._is_resting = False
             self._arrived.set()
 
     async def run(self, live: LiveInput) -> None:
@@ -150,10 +158,11 @@ class Uplink:
         self._live = live
         try:
             while True:
-                self._send_due(self._clock())
+                self._send_due(live, self._clock())
                 deadline = self.buffer.deadline()
                 if deadline is None:
                     self._arrived.clear()
+                    self._is_resting = True
                     await self._arrived.wait()
                 else:
                     # Audio that arrives meanwhile only moves the deadline away.
@@ -161,21 +170,24 @@ class Uplink:
         finally:
             self._live = None
 
-    def _send_due(self, now: float) -> None:
-        live = self._live
-        if live is None:
-            return
-        while live.can_write:
-            due = self.buffer.take(now)
+    def _send_frames(self, live: LiveInput, now: float) -> None:
+        buffer = self.buffer
+        while buffer.waiting and live.can_write:
+            frame = buffer.take_frames()
+            live.write_audio(frame)
+            self._on_frame(frame)
+        if buffer.dropped_frames != self._reported_drops:
+            self._report_drops(now)
+
+    def _send_due(self, live: LiveInput, now: float) -> None:
+        """Frames, and what is sent in their place when none arrive."""
+        self._send_frames(live, now)
+        while live.can_write and (due := self.buffer.take(now)) is not Due.NOTHING:
             if isinstance(due, bytes):
                 live.write_audio(due)
                 self._on_frame(due)
-            elif due is Due.STREAM_END:
-                live.write_audio_stream_end()
             else:
-                break
-        if self.buffer.dropped_frames != self._reported_drops:
-            self._report_drops(now)
+                live.write_audio_stream_end()
 
     def _report_drops(self, now: float) -> None:
         """Say what was dropped, once a second at most."""
