@@ -41,7 +41,8 @@ def parse_kb(text: str, name: str) -> int:
     return 0
 
 
-def rss_bytes(pid: int) -> int:
+def rss_bytes(pid: int | str) -> int:
+    """Resident memory of a process; ``"self"`` is this one."""
     return parse_kb(Path(f"/proc/{pid}/status").read_text(), "VmRSS")
 
 

@@ -145,8 +145,10 @@ class Rig:
         calls: int = 10,
         sink_options: Sequence[str] = (),
         settings: Mapping[str, str] | None = None,
+        gateway: str = "gateway",
     ) -> None:
         self._engine = engine
+        self._module = "bench.textbook" if engine == "textbook" else gateway
         self._gateway_cores, self.other_cores = cores
         self._calls = calls
         self._sink_options = sink_options
@@ -196,8 +198,7 @@ class Rig:
             "LIVEGATE_PORT": str(port),
             "LIVEGATE_MEDIA_PORT": "0",
         } | dict(self._settings)
-        module = "bench.textbook" if self._engine == "textbook" else "gateway"
-        arguments = ["-m", module] + ([] if self._engine == "textbook" else ["serve"])
+        arguments = ["-m", self._module] + ([] if self._engine == "textbook" else ["serve"])
         log = self.folder / "gateway.log"
         return Child(arguments, self._gateway_cores, log, environment)
 
