@@ -30,6 +30,8 @@ export const GATHER_MS = 1_000; // for candidates; the gateway also learns addre
 export const ANSWER_MS = 15_000; // from offer to answer
 export const CONNECT_MS = 20_000; // from answer to `call.ready`; the gateway waits as long
 export const RETURN_MS = 10_000; // for a connection that was interrupted
+export const RESTART_MS = 3_000; // for the answer to an ICE restart, and for it to connect
+export const AGAIN_MS = [500, 1_000, 2_000, 4_000]; // between restarts that came to nothing
 export const REPORT_MS = 3_000; // for the gateway's own word on how the call ended
 export const HUSH_MS = 150; // as much as a jitter buffer holds; the next reply comes later
 export const QUALITY_MS = 2_000; // between two readings
@@ -59,7 +61,7 @@ export const QUALITY_MS = 2_000; // between two readings
  * @property {(url: string) => boolean} sendBeacon
  * @property {(configuration: RTCConfiguration) => RTCPeerConnection} createPeer
  * @property {(track: MediaStreamTrack) => MediaStream} createStream
- * @property {EventTarget} page  has `pagehide`
+ * @property {EventTarget} page  has `pagehide` and `online`
  * @property {(act: () => void, ms: number) => any} setTimeout
  * @property {(timer: any) => void} clearTimeout
  */
@@ -94,6 +96,8 @@ export class Call extends EventTarget {
   /** @type {Map<string, unknown>} timers, by what they limit */
   #limits = new Map();
   #isAsking = false;
+  #isRestarting = false;
+  #canRestart = true; // until the gateway says that its engine cannot
 
   /**
    * @param {World} world
@@ -113,6 +117,7 @@ export class Call extends EventTarget {
   async start({ microphone = null, choice = {} } = {}) {
     if (this.state !== "new") throw new Error("a call starts once");
     this.#world.page.addEventListener("pagehide", this.#onPageHide);
+    this.#world.page.addEventListener("online", this.#onOnline);
     this.#enter("connecting");
     try {
       const peer = this.#open(microphone);
@@ -243,17 +248,80 @@ export class Call extends EventTarget {
     switch (this.#peer?.connectionState) {
       case "connected":
         this.#release("return");
+        this.#release("restart");
         if (this.state === "reconnecting") this.#enter(this.#said);
         if (!this.#limits.has("quality")) this.#watchQuality();
         return;
-      case "disconnected": // often comes back by itself
-        this.#enter("reconnecting");
-        this.#limit("return", RETURN_MS, () => this.#lost("peer_lost"));
+      case "disconnected":
+        this.#reconnect();
         return;
       case "failed":
-        this.#lost(this.id ? "peer_lost" : "not_connected");
+        if (this.id && this.#canRestart) this.#reconnect();
+        else this.#lost(this.id ? "peer_lost" : "not_connected");
     }
   };
+
+  /** The browser has a network again, perhaps another one than the connection knows. */
+  #onOnline = () => {
+    if (this.id) this.#restart();
+  };
+
+  /** The connection may come back by itself; a restart finds another way if there is one. */
+  #reconnect() {
+    this.#enter("reconnecting");
+    if (!this.#limits.has("return")) {
+      this.#limit("return", RETURN_MS, () => this.#lost("peer_lost"));
+    }
+    this.#restart();
+  }
+
+  /**
+   * Restarts ICE by another offer for the same call; again after a while if that did not help.
+   * @param {number} [attempt]
+   */
+  async #restart(attempt = 0) {
+    if (!this.#peer || !this.url || !this.#canRestart) return;
+    if (this.#isRestarting || this.#isAsking || this.end) return;
+    this.#isRestarting = true;
+    const isAnswered = await this.#offerAgain(this.#peer, this.url).catch(() => false);
+    this.#isRestarting = false;
+    if (this.end || this.state !== "reconnecting") return;
+    if (!this.#canRestart) {
+      if (this.#peer.connectionState === "failed") this.#lost("peer_lost");
+    } else if (attempt < AGAIN_MS.length) {
+      const wait = AGAIN_MS[attempt] ?? 0;
+      const again = () => this.#restart(attempt + 1);
+      this.#limit("restart", isAnswered ? Math.max(wait, RESTART_MS) : wait, again);
+    }
+  }
+
+  /**
+   * One offer with new ICE credentials. The gateway needs no candidates of ours.
+   * @param {RTCPeerConnection} peer
+   * @param {string} url
+   * @returns {Promise<boolean>}  whether there was an answer to go on with
+   */
+  async #offerAgain(peer, url) {
+    peer.restartIce();
+    await peer.setLocalDescription(await peer.createOffer());
+    const { response, body } = await this.#fetch(url, RESTART_MS, {
+      method: "PATCH",
+      headers: { "Content-Type": "application/sdp", Accept: "application/sdp" },
+      body: peer.localDescription?.sdp ?? "",
+    });
+    if (this.end) return false;
+    if (response.ok) {
+      await peer.setRemoteDescription({ type: "answer", sdp: body });
+      return true;
+    }
+    if (response.status === 404 || response.status === 409) {
+      this.#lost("peer_lost"); // the call is over
+    } else if (response.status < 500) {
+      this.#canRestart = false;
+      await peer.setLocalDescription({ type: "rollback" });
+    }
+    return false;
+  }
 
   /** @param {unknown} data */
   #receive(data) {
@@ -348,6 +416,7 @@ export class Call extends EventTarget {
     if (this.end) return;
     this.end = Object.freeze({ reason, message, problem });
     this.#world.page.removeEventListener("pagehide", this.#onPageHide);
+    this.#world.page.removeEventListener("online", this.#onOnline);
     for (const name of this.#limits.keys()) this.#release(name);
     if (byBeacon && this.url) this.#world.sendBeacon(hangupUrl(this.url));
     else if (tell) this.#hangUpThere();

@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import {
+  AGAIN_MS,
   ANSWER_MS,
   Call,
   CONNECT_MS,
   GATHER_MS,
   HUSH_MS,
   QUALITY_MS,
+  REPORT_MS,
+  RESTART_MS,
   RETURN_MS,
 } from "../../web/call.js";
 import { FakeWorld, fakeStream, problem, reply, settled } from "./fakes.js";
@@ -349,7 +352,8 @@ test("a connection lost in two ways at once is asked about once", async () => {
   peer.channel.close();
   await settled();
   await settled();
-  assert.deepEqual(world.requestsAfterOffer, [`GET ${CALL}`, `DELETE ${CALL}`]);
+  const asked = [`PATCH ${CALL}`, `GET ${CALL}`, `DELETE ${CALL}`];
+  assert.deepEqual(world.requestsAfterOffer, asked);
   assert.equal(seen.ends.length, 1);
 });
 
@@ -362,11 +366,161 @@ test("connected media without events is not a call", async () => {
   assert.equal(seen.ends[0].reason, "not_connected");
 });
 
-test("a failed connection ends the call at once", async () => {
+test("a failed connection that cannot be restarted ends the call at once", async () => {
   const { seen, peer } = await openCall();
   peer.become("failed");
   await settled();
   assert.equal(seen.ends[0].reason, "peer_lost");
+});
+
+/** A call whose gateway can restart ICE; the restarts' offers, in order. */
+async function restartable(answer = (n) => reply(200, `v=0 answer ${n}`)) {
+  const opened = await openCall();
+  const { world } = opened;
+  world.restart = () => answer(restarts().length);
+  const restarts = () =>
+    world.requests.filter(([method]) => method === "PATCH").map(([, , body]) => body);
+  return { ...opened, restarts };
+}
+
+test("an interrupted connection is offered again with new credentials", async () => {
+  const { seen, peer, world, restarts } = await restartable();
+  peer.say("call.state", { state: "speaking" });
+  peer.become("disconnected");
+  await settled();
+  assert.deepEqual(world.requests.slice(1), [["PATCH", CALL, "v=0 restart 1"]]);
+  assert.deepEqual(peer.remoteDescription, { type: "answer", sdp: "v=0 answer 1" });
+  peer.become("connected");
+  await world.clock.advance(RETURN_MS * 2);
+  assert.deepEqual(seen.states.slice(2), ["speaking", "reconnecting", "speaking"]);
+  assert.deepEqual(seen.ends, []);
+  assert.equal(restarts().length, 1, "once it is back nothing is tried any more");
+});
+
+test("a failed connection is restarted as well", async () => {
+  const { seen, peer, world } = await restartable();
+  peer.become("failed");
+  await settled();
+  peer.become("connecting");
+  peer.become("connected");
+  await world.clock.advance(RETURN_MS * 2);
+  assert.deepEqual(seen.states.slice(2), ["reconnecting", "listening"]);
+  assert.deepEqual(seen.ends, []);
+});
+
+test("restarts that nobody answers are repeated, ever more slowly, until the call is lost", async () => {
+  const times = [];
+  const { seen, peer, world, restarts } = await restartable(() => {
+    times.push(world.clock.now);
+    throw new TypeError("no network");
+  });
+  peer.become("disconnected");
+  await world.clock.advance(RETURN_MS - 1);
+  const gaps = times.slice(1).map((time, i) => time - times[i]);
+  assert.deepEqual(gaps, AGAIN_MS);
+  assert.deepEqual(new Set(restarts()).size, times.length, "each with credentials of its own");
+  assert.deepEqual(seen.ends, []);
+  await world.clock.advance(1);
+  assert.equal(seen.ends[0].reason, "peer_lost");
+  assert.equal(times.length, 1 + AGAIN_MS.length);
+});
+
+test("a restart that was answered has time to connect before the next", async () => {
+  const { peer, world, restarts } = await restartable();
+  peer.become("disconnected");
+  await world.clock.advance(RESTART_MS - 1);
+  assert.equal(restarts().length, 1);
+  await world.clock.advance(1);
+  assert.equal(restarts().length, 2);
+});
+
+test("an answer that never comes is not waited for", async () => {
+  const { peer, world, restarts } = await restartable(() => new Promise(() => {}));
+  peer.become("disconnected");
+  await world.clock.advance(RESTART_MS + AGAIN_MS[0]);
+  assert.equal(restarts().length, 2);
+});
+
+test("disconnected and then failed is one interruption", async () => {
+  const { seen, peer, world } = await restartable(() => reply(503, ""));
+  peer.become("disconnected");
+  await world.clock.advance(RETURN_MS - 1);
+  peer.become("failed");
+  await world.clock.advance(1);
+  assert.equal(seen.ends[0].reason, "peer_lost");
+});
+
+test("an engine that cannot restart is asked once, and may still come back", async () => {
+  const { world, seen, peer } = await openCall();
+  for (let times = 0; times < 2; times++) {
+    peer.become("disconnected");
+    await world.clock.advance(RETURN_MS / 2);
+    peer.become("connected");
+  }
+  assert.deepEqual(world.requestsAfterOffer, [`PATCH ${CALL}`]);
+  assert.equal(peer.calls.at(-1), "rollback");
+  await world.clock.advance(RETURN_MS);
+  assert.deepEqual(seen.ends, []);
+});
+
+for (const status of [404, 409]) {
+  test(`a call that is over (${status}) is not restarted`, async () => {
+    const { seen, peer, world, restarts } = await restartable(() => reply(status, ""));
+    const ended = { reason: "peer_lost", message: "The media connection failed." };
+    world.report = () => reply(200, JSON.stringify({ id: "call_1", state: "ended", ended }));
+    peer.become("disconnected");
+    await world.clock.advance(100);
+    assert.deepEqual(seen.ends, [{ ...ended, problem: null }]);
+    assert.equal(restarts().length, 1);
+  });
+}
+
+test("a network that is back restarts at once, without a word while the call goes on", async () => {
+  const { seen, world, restarts, call } = await restartable();
+  world.page.dispatchEvent(new Event("online"));
+  await settled();
+  assert.equal(restarts().length, 1);
+  await world.clock.advance(RETURN_MS * 2);
+  assert.deepEqual(seen.states, ["connecting", "listening"]);
+  assert.equal(restarts().length, 1);
+  call.close();
+  world.page.dispatchEvent(new Event("online"));
+  await settled();
+  assert.equal(restarts().length, 1);
+});
+
+test("a network that is back does not wait for the next try", async () => {
+  let isThere = false;
+  const { peer, world, restarts } = await restartable(() => {
+    if (!isThere) throw new TypeError("no network");
+    return reply(200, "v=0 answer");
+  });
+  peer.become("disconnected");
+  await world.clock.advance(AGAIN_MS[0] + AGAIN_MS[1] + 1);
+  const before = restarts().length;
+  isThere = true;
+  world.page.dispatchEvent(new Event("online"));
+  await settled();
+  assert.equal(restarts().length, before + 1);
+  assert.deepEqual(peer.remoteDescription, { type: "answer", sdp: "v=0 answer" });
+});
+
+test("hanging up during a restart leaves no timer and sets no answer", async () => {
+  let answer = () => {};
+  const { call, peer, world } = await restartable(
+    () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+  );
+  peer.become("disconnected");
+  await settled();
+  call.close();
+  answer(reply(200, "v=0 late"));
+  await settled();
+  assert.deepEqual(peer.remoteDescription, { type: "answer", sdp: "v=0 answer" });
+  await world.clock.advance(REPORT_MS);
+  assert.equal(world.clock.pending, 0);
 });
 
 test("a connection that never came fails as not connected", async () => {

@@ -90,6 +90,7 @@ export class FakePeer extends EventTarget {
   calls = [];
   stats = new Map();
   refusesAnswer = false;
+  #restarts = 0;
   #seq = 0;
 
   constructor(configuration) {
@@ -118,10 +119,15 @@ export class FakePeer extends EventTarget {
 
   async createOffer() {
     this.calls.push("createOffer");
-    return { type: "offer", sdp: "v=0 offer" };
+    return { type: "offer", sdp: this.#restarts ? `v=0 restart ${this.#restarts}` : "v=0 offer" };
+  }
+
+  restartIce() {
+    this.#restarts += 1;
   }
 
   async setLocalDescription(description) {
+    if (description.type === "rollback") this.calls.push("rollback");
     this.localDescription = description;
   }
 
@@ -175,6 +181,7 @@ export class FakeWorld {
   createPeerError = null;
   answer = () => reply(201, "v=0 answer", { Location: "/v1/calls/call_1" });
   report = () => reply(404, "");
+  restart = () => problem(422, "cannot_change_connection", "Not this engine.");
 
   setTimeout = this.clock.setTimeout;
   clearTimeout = this.clock.clearTimeout;
@@ -190,7 +197,12 @@ export class FakeWorld {
 
   fetch = (url, { method = "GET", body, signal }) => {
     this.requests.push([method, url, body]);
-    const answers = { POST: this.answer, GET: this.report, DELETE: () => reply(200, "") };
+    const answers = {
+      POST: this.answer,
+      PATCH: this.restart,
+      GET: this.report,
+      DELETE: () => reply(200, ""),
+    };
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
       Promise.resolve().then(answers[method]).then(resolve, reject);
