@@ -22,6 +22,7 @@ from gateway.live import messages as live
 from gateway.media.resample import Resampler
 from gateway.media.vad import SpeechStarted, VoiceActivity
 from gateway.peer import DOWNLINK_HZ, UPLINK_HZ
+from gateway.ticker import Ticker
 from gateway.turn import CallState, TurnEvent, TurnMachine
 from gateway.uplink import LiveInput, Uplink
 
@@ -49,6 +50,7 @@ class Bridge:
         self,
         publish: Callable[..., None],
         *,
+        ticker: Ticker,
         on_sound: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,7 +61,9 @@ class Bridge:
         self._turn_changed = asyncio.Event()
         self._turn_due_s: float | None = None  # the deadline that is waited for
         self._voice = VoiceActivity(UPLINK_HZ)
-        self._uplink = Uplink(on_frame=self._on_frame, on_overrun=self._on_overrun, clock=clock)
+        self._uplink = Uplink(
+            on_frame=self._on_frame, on_overrun=self._on_overrun, clock=clock, ticker=ticker
+        )
         self._texts: asyncio.Queue[str] = asyncio.Queue(maxsize=32)
         self._resampler: Resampler | None = None
         self.playout = PlayoutBuffer(self._on_playout)

@@ -13,7 +13,7 @@ import contextlib
 import enum
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -31,9 +31,10 @@ from gateway.control import (
     Interrupt,
     parse_message,
 )
-from gateway.errors import LiveClosed, LiveError
+from gateway.errors import LiveClosed, LiveError, StaleEtag
 from gateway.events import EventLog
 from gateway.peer import Peer, PeerListener, Playout
+from gateway.ticker import Ticker
 
 logger = logging.getLogger(__name__)
 
@@ -80,10 +81,12 @@ class CallRecord:
     """What can be told of a call, open or ended; a value that outlives it.
 
     ``state`` is ``connecting``, ``listening``, ``thinking``, ``speaking`` or
-    ``ended``; ``counters`` are totals since the call began.
+    ``ended``; ``counters`` are totals since the call began; ``etag`` names the
+    generation of ICE credentials.
     """
 
     id: str
+    etag: str
     state: str
     created_at: datetime
     age_ms: int
@@ -116,6 +119,7 @@ class Call:
         make_peer: MakePeer,
         dial: Dial,
         *,
+        ticker: Ticker,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.id = f"call_{ULID()}"
@@ -128,7 +132,7 @@ class Call:
         self._created_s = clock()
         self._ended_s: float | None = None
         self._events = EventLog(self._send)
-        self._bridge = Bridge(self._publish, on_sound=self._wake, clock=clock)
+        self._bridge = Bridge(self._publish, ticker=ticker, on_sound=self._wake, clock=clock)
         self._peer = make_peer(self, self)
         self._connected = asyncio.Event()
         self._can_be_told = asyncio.Event()  # the client has said hello
@@ -146,6 +150,7 @@ class Call:
     def record(self) -> CallRecord:
         return CallRecord(
             id=self.id,
+            etag=self._peer.etag,
             state="ended" if self.ended else self._bridge.state.value,
             created_at=self.created_at,
             age_ms=self.age_ms,
@@ -175,6 +180,28 @@ class Call:
         except BaseException:
             await self._peer.aclose()
             raise
+
+    async def renegotiate(self, offer: str, etags: Collection[str] | None = None) -> str:
+        """Answer a later offer of the same client; see :meth:`gateway.peer.Peer.renegotiate`.
+
+        With ``etags``, only if one of them is the call's, otherwise
+        :exc:`~gateway.errors.StaleEtag`.
+        """
+        self._expect(etags)
+        return await self._peer.renegotiate(offer)
+
+    def patch(self, fragment: str, etags: Collection[str] | None) -> str | None:
+        """Take a trickle ICE fragment; see :meth:`gateway.peer.Peer.patch`.
+
+        ``etags`` as in :meth:`renegotiate`; without them (``If-Match: *``) new
+        credentials restart ICE.
+        """
+        self._expect(etags)
+        return self._peer.patch(fragment, may_restart=etags is None)
+
+    def _expect(self, etags: Collection[str] | None) -> None:
+        if etags is not None and self._peer.etag not in etags:
+            raise StaleEtag("ICE was restarted since this tag was given.")
 
     async def run(self) -> None:
         """Live through the call.  Returns when it has ended and all is freed."""

@@ -10,12 +10,13 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from gateway.call import Call, CallRecord, CallSettings, CloseReason, Dial, MakePeer
 from gateway.config import CallConfig
-from gateway.errors import Draining, TooManyCalls, UnknownCall
+from gateway.errors import CallEnded, Draining, TooManyCalls, UnknownCall
+from gateway.ticker import Ticker
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Calls:
         self._make_peer = make_peer
         self._dial = dial
         self._clock = clock
+        self._ticker = Ticker()
         self._open: dict[str, Call] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended: OrderedDict[str, tuple[float, CallRecord]] = OrderedDict()
@@ -72,7 +74,14 @@ class Calls:
             raise TooManyCalls(f"{self._limits.max_calls} calls are open, and no more are taken.")
         chosen = {"model": model, "voice": voice, "language": language}
         settings = replace(self._defaults, **{k: v for k, v in chosen.items() if v is not None})
-        call = Call(settings, self._limits, self._make_peer, self._dial, clock=self._clock)
+        call = Call(
+            settings,
+            self._limits,
+            self._make_peer,
+            self._dial,
+            ticker=self._ticker,
+            clock=self._clock,
+        )
         self._open[call.id] = call
         try:
             answer = await call.answer(offer)
@@ -93,6 +102,34 @@ class Calls:
         if call_id in self._ended:
             return self._ended[call_id][1]
         raise UnknownCall("There is no such call, or it ended a while ago.")
+
+    async def renegotiate(
+        self, call_id: str, offer: str, etags: Collection[str] | None = None
+    ) -> tuple[CallRecord, str]:
+        """Answer a later offer of an open call; return its record and the SDP answer.
+
+        Raises :exc:`UnknownCall`, :exc:`CallEnded` and what :meth:`Call.renegotiate` does.
+        """
+        call = self._ongoing(call_id)
+        answer = await call.renegotiate(offer, etags)
+        return call.record(), answer
+
+    def patch(
+        self, call_id: str, fragment: str, etags: Collection[str] | None
+    ) -> tuple[CallRecord, str | None]:
+        """Give an open call a trickle ICE fragment; return its record and the answer, if any.
+
+        Raises :exc:`UnknownCall`, :exc:`CallEnded` and what :meth:`Call.patch` does.
+        """
+        call = self._ongoing(call_id)
+        answer = call.patch(fragment, etags)
+        return call.record(), answer
+
+    def _ongoing(self, call_id: str) -> Call:
+        record = self.find(call_id)
+        if record.ended is not None:
+            raise CallEnded(f"The call has ended: {record.ended.reason}.")
+        return self._open[call_id]
 
     def hang_up(self, call_id: str) -> None:
         """End a call for its client; nothing if it has ended.  Raises :exc:`UnknownCall`."""

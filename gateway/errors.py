@@ -5,6 +5,11 @@
     ├── CallError                 what a client asked cannot be done
     │   ├── BadOffer              the SDP is not an offer this gateway can answer
     │   ├── NoCommonCodec         no audio codec in common
+    │   ├── BadFragment           the text is no trickle ICE fragment
+    │   ├── UnknownUfrag          a fragment of credentials that nobody has
+    │   ├── StaleEtag             ICE was restarted meanwhile
+    │   ├── CannotChange          the WebRTC engine cannot do this to an open connection
+    │   ├── CallEnded             the call is remembered, and over
     │   ├── UnknownCall           no such call, or one that is forgotten
     │   ├── TooManyCalls          the limit of open calls is reached: try later
     │   └── Draining              the gateway is stopping: try elsewhere
@@ -42,6 +47,26 @@ class BadOffer(CallError):
 
 class NoCommonCodec(CallError):
     """The offer has audio, but in no codec the gateway speaks."""
+
+
+class BadFragment(CallError):
+    """The body is not a trickle ICE fragment, or lacks the credentials it speaks of."""
+
+
+class UnknownUfrag(CallError):
+    """The fragment's credentials are not those of the client, and no restart was asked for."""
+
+
+class StaleEtag(CallError):
+    """The request speaks of a generation of ICE credentials that is no longer the call's."""
+
+
+class CannotChange(CallError):
+    """The WebRTC engine can neither restart ICE nor renegotiate."""
+
+
+class CallEnded(CallError):
+    """The call has ended; it can be looked at and not changed."""
 
 
 class UnknownCall(CallError):

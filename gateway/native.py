@@ -110,12 +110,13 @@ class NativePeer:
         return answer
 
     async def renegotiate(self, offer: str) -> str:
+        formats = self._agreed.formats
         answer = self._endpoint.renegotiate(offer)
-        self._agree()
+        self._agree(is_new_stream=self._agreed.formats != formats)
         return answer
 
-    def patch(self, fragment: str) -> str | None:
-        return self._endpoint.patch(fragment)
+    def patch(self, fragment: str, *, may_restart: bool) -> str | None:
+        return self._endpoint.patch(fragment, may_restart=may_restart)
 
     @property
     def etag(self) -> str:
@@ -130,15 +131,17 @@ class NativePeer:
         assert self._endpoint.negotiated is not None, "answered before"
         return self._endpoint.negotiated
 
-    def _agree(self) -> None:
+    def _agree(self, *, is_new_stream: bool = True) -> None:
         formats = self._agreed.formats
-        self._receiver = AudioReceiver({one.payload_type: one.name for one in formats})
+        if is_new_stream:
+            self._receiver = AudioReceiver({one.payload_type: one.name for one in formats})
         sent = formats[0]
         self._payload_type = sent.payload_type
         self._frame_ticks = clock_hz(sent.name) * FRAME_MS // 1000
         if self._encoder is None or self._encoder_name != sent.name:
             self._encoder = make_encoder(sent.name, **_TUNING.get(sent.name, {}))
             self._encoder_name = sent.name
+            self._ticks = -1  # another clock: what follows is a talkspurt of its own
         # A client that takes no sound costs no encoding, and still reads when a reply is over.
         self._playout.encode_with(self._encoder.encode if self._agreed.sends else None)
 

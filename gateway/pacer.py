@@ -21,7 +21,7 @@ from gateway.peer import FRAME_MS
 logger = logging.getLogger(__name__)
 
 FRAME_S = FRAME_MS / 1000
-EARLY_S = 0.0005  # a frame this much before its time goes along with those that are due
+EARLY_S = 0.0015  # a frame this much before its time goes along with those that are due
 LATE_S = 0.2  # after this much the loop was away: catching up would play a burst at once
 PREPARE_S = 0.002  # of work ahead in one turn
 

@@ -59,6 +59,26 @@ class Peer(Protocol):
         Raises :exc:`~gateway.errors.BadOffer` or :exc:`~gateway.errors.NoCommonCodec`.
         """
 
+    @property
+    def etag(self) -> str:
+        """Names this generation of ICE credentials; another after each restart."""
+
+    async def renegotiate(self, offer: str) -> str:
+        """Take a later offer of the same client; new credentials in it restart ICE.
+
+        Raises as :meth:`answer` does, or :exc:`~gateway.errors.CannotChange`;
+        then everything is as before.
+        """
+
+    def patch(self, fragment: str, *, may_restart: bool) -> str | None:
+        """Trickle ICE, or an ICE restart, by a fragment (RFC 9725 §4.3).
+
+        Returns the fragment that answers a restart, ``None`` for candidates.
+        Raises :exc:`~gateway.errors.BadFragment`,
+        :exc:`~gateway.errors.UnknownUfrag` for new credentials when it may not
+        restart, or :exc:`~gateway.errors.CannotChange`.
+        """
+
     def wake(self) -> None:
         """Sound may be waiting in the playout: a clock that has stopped begins to pull."""
 

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import fractions
 import logging
+import secrets
 import struct
 import time
 from collections.abc import Coroutine
@@ -39,7 +40,7 @@ from aiortc.rtp import RtpPacket
 from av import AudioFrame
 from OpenSSL import SSL
 
-from gateway.errors import BadOffer
+from gateway.errors import BadOffer, CannotChange, UnknownUfrag
 from gateway.media.resample import Resampler
 from gateway.peer import (
     DOWNLINK_FRAME_BYTES,
@@ -49,6 +50,7 @@ from gateway.peer import (
     PeerListener,
     Playout,
 )
+from gateway.rtc.fragment import parse_fragment
 from gateway.rtc.guard import MAX_SSRCS, is_harmless_sctp
 from gateway.rtc.offer import reduce_offer, restore_answer
 
@@ -60,6 +62,7 @@ CLOSE_S = 5.0  # longer than an orderly goodbye takes
 OPUS_HZ = 48000
 _FRAME_SAMPLES = OPUS_HZ * FRAME_MS // 1000
 _SILENCE = bytes(DOWNLINK_FRAME_BYTES)
+_NO_CHANGE = "This gateway's WebRTC engine can neither restart ICE nor take a second offer."
 _RSA_SUITES = b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305"
 _ECDSA_SUITES = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
@@ -185,6 +188,7 @@ class AiortcPeer:
         self._channel: RTCDataChannel | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
+        self._etag = secrets.token_hex(8)
         # With no list aiortc would ask a public STUN server, and every answer
         # would wait for it.
         servers = [RTCIceServer(urls=list(stun_urls))] if stun_urls else []
@@ -211,6 +215,23 @@ class AiortcPeer:
     @property
     def has_channel(self) -> bool:
         return self._pc.sctp is not None
+
+    @property
+    def etag(self) -> str:
+        return self._etag
+
+    async def renegotiate(self, offer: str) -> str:
+        raise CannotChange(_NO_CHANGE)
+
+    def patch(self, fragment: str, *, may_restart: bool) -> str | None:
+        """Candidates are not needed: aioice learns addresses from the client's checks."""
+        wanted = parse_fragment(fragment)
+        ice = self._pc.getTransceivers()[0].receiver.transport.transport
+        if wanted.ufrag == ice._connection.remote_username:
+            return None
+        if not may_restart:
+            raise UnknownUfrag("The fragment's a=ice-ufrag is not of the offer.")
+        raise CannotChange(_NO_CHANGE)
 
     def wake(self) -> None:
         """The playout track always pulls."""

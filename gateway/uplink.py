@@ -19,11 +19,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.peer import FRAME_MS, UPLINK_HZ
+from gateway.ticker import Ticker
 
 FRAME_BYTES = UPLINK_HZ * FRAME_MS // 1000 * 2
 SILENT_FRAME = bytes(FRAME_BYTES)
 FRAME_S = FRAME_MS / 1000
-SHORTEST_WAIT_S = 0.005  # between looks at a service that takes nothing
 
 
 class Due(enum.Enum):
@@ -129,14 +129,15 @@ class Uplink:
         on_frame: Callable[[bytes], None],
         on_overrun: Callable[[int], None],
         clock: Callable[[], float],
+        ticker: Ticker,
     ) -> None:
         self.buffer = UplinkBuffer()
         self._on_frame = on_frame
         self._on_overrun = on_overrun
         self._clock = clock
         self._live: LiveInput | None = None
-        self._arrived = asyncio.Event()
-        self._is_resting = False  # until audio arrives
+        self._ticker = ticker
+        self._failed: asyncio.Future[None] | None = None
         self._reported_drops = 0
         self._reported_s = -1.0
 
@@ -147,28 +148,33 @@ class Uplink:
         live = self._live
         if live is not None and self.buffer.waiting:
             self._send_frames(live, now)
-        if self._is_resting:
-            self._is_resting = False
-            self._arrived.set()
 
     async def run(self, live: LiveInput) -> None:
-        """Send until cancelled; audio itself keeps the time, this loop what lacks it."""
+        """Send until cancelled; audio itself keeps the time, the ticker when there is none."""
         # What was dropped before there was a live session is not the service's fault.
         self._reported_drops = self.buffer.dropped_frames
         self._live = live
+        self._failed = asyncio.get_running_loop().create_future()
+        self._ticker.add(self._tick)
         try:
-            while True:
-                self._send_due(live, self._clock())
-                deadline = self.buffer.deadline()
-                if deadline is None:
-                    self._arrived.clear()
-                    self._is_resting = True
-                    await self._arrived.wait()
-                else:
-                    # Audio that arrives meanwhile only moves the deadline away.
-                    await asyncio.sleep(max(SHORTEST_WAIT_S, deadline - self._clock()))
+            self._send_frames(live, self._clock())
+            await self._failed
         finally:
+            self._ticker.remove(self._tick)
             self._live = None
+
+    def _tick(self) -> None:
+        live, failed = self._live, self._failed
+        if live is None or failed is None or failed.done():
+            return
+        now = self._clock()
+        deadline = self.buffer.deadline()
+        if not self.buffer.waiting and (deadline is None or now < deadline):
+            return
+        try:
+            self._send_due(live, now)
+        except Exception as error:
+            failed.set_exception(error)
 
     def _send_frames(self, live: LiveInput, now: float) -> None:
         buffer = self.buffer

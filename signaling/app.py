@@ -52,7 +52,14 @@ def make_app(
     app.on_response_prepare.append(_headers)
     files = WebFiles(folder or web_folder())
     _add(app, "/v1/calls", {"Accept-Post": routes.SDP}, post=routes.open_call)
-    _add(app, "/v1/calls/{id}", get=routes.look, delete=routes.hang_up)
+    _add(
+        app,
+        "/v1/calls/{id}",
+        {"Accept-Patch": ", ".join((routes.SDP, routes.FRAGMENT))},
+        get=routes.look,
+        patch=routes.change_connection,
+        delete=routes.hang_up,
+    )
     _add(app, "/v1/calls/{id}/hangup", post=routes.hang_up)
     _add(app, "/v1/models", get=routes.list_models)
     _add(app, "/healthz", get=routes.healthz)

@@ -19,12 +19,17 @@ from aiohttp import web
 from ulid import ULID
 
 from gateway.errors import (
+    BadFragment,
     BadOffer,
+    CallEnded,
+    CannotChange,
     Draining,
     GatewayError,
     NoCommonCodec,
+    StaleEtag,
     TooManyCalls,
     UnknownCall,
+    UnknownUfrag,
 )
 
 logger = logging.getLogger(__name__)
@@ -50,6 +55,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "bad_offer": Kind(400, "Bad Request"),
+        "bad_fragment": Kind(400, "Bad Request"),
         "unknown_model": Kind(400, "Bad Request"),
         "unknown_voice": Kind(400, "Bad Request"),
         "unknown_language": Kind(400, "Bad Request"),
@@ -61,9 +67,14 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "not_found": Kind(404, "Not Found"),
         "method_not_allowed": Kind(405, "Method Not Allowed"),
         "offer_too_slow": Kind(408, "Request Timeout", closes=True),
+        "call_ended": Kind(409, "Conflict"),
+        "unknown_ufrag": Kind(409, "Conflict"),
+        "stale_etag": Kind(412, "Precondition Failed"),
         "offer_too_large": Kind(413, "Content Too Large"),
         "wrong_content_type": Kind(415, "Unsupported Media Type"),
         "no_common_codec": Kind(422, "Unprocessable Content"),
+        "cannot_change_connection": Kind(422, "Unprocessable Content"),
+        "etag_required": Kind(428, "Precondition Required"),
         "internal": Kind(500, "Internal Server Error"),
         "too_many_calls": Kind(503, "Service Unavailable", retry=True),
         "draining": Kind(503, "Service Unavailable", retry=True),
@@ -74,6 +85,11 @@ OF_ERROR: Mapping[type[GatewayError], str] = MappingProxyType(
     {
         BadOffer: "bad_offer",
         NoCommonCodec: "no_common_codec",
+        BadFragment: "bad_fragment",
+        UnknownUfrag: "unknown_ufrag",
+        StaleEtag: "stale_etag",
+        CannotChange: "cannot_change_connection",
+        CallEnded: "call_ended",
         UnknownCall: "unknown_call",
         TooManyCalls: "too_many_calls",
         Draining: "draining",

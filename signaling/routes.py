@@ -7,7 +7,6 @@ gateway pass through to the table in :mod:`signaling.problems`.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -26,6 +25,7 @@ MODELS = web.AppKey("models", ModelsView)
 BASE_URL = web.RequestKey("base_url", str)  # scheme and authority as the client used them
 
 SDP = "application/sdp"
+FRAGMENT = "application/trickle-ice-sdpfrag"
 OFFER_BYTES = 64 * 1024
 BODY_S = 10.0
 PREFLIGHT_S = 600
@@ -36,7 +36,7 @@ _NOT_STORED = {"Cache-Control": "no-store"}
 
 @dataclass(frozen=True, slots=True)
 class OfferLimits:
-    """How large the body of ``POST /v1/calls`` may be, and how long it may take to come."""
+    """How large an offer or a fragment may be, and how long it may take to come."""
 
     size_bytes: int = OFFER_BYTES
     seconds: float = BODY_S
@@ -46,9 +46,9 @@ OFFER_LIMITS = web.AppKey("offer_limits", OfferLimits)
 
 
 async def open_call(request: web.Request) -> web.StreamResponse:
-    _expect_sdp(request)
+    _expect_type(request, {"Accept-Post": SDP}, SDP)
     wanted = request.app[MODELS].wanted(list(request.query.items()))
-    offer = await _read_offer(request, request.app[OFFER_LIMITS])
+    offer = await _read_text(request, request.app[OFFER_LIMITS], "bad_offer")
     call, answer = await request.app[CALLS].create(
         offer, model=wanted.model, voice=wanted.voice, language=wanted.language
     )
@@ -58,12 +58,42 @@ async def open_call(request: web.Request) -> web.StreamResponse:
         content_type=SDP,
         headers=_NOT_STORED | {"Location": f"{request[BASE_URL]}/v1/calls/{call.id}"},
     )
-    response.etag = hashlib.sha256(answer.encode()).hexdigest()[:32]
+    response.etag = call.etag
     try:
         return await _deliver(request, response)
     except BaseException:
         request.app[CALLS].hang_up(call.id)  # it has no owner: nobody was told its name
         raise
+
+
+async def change_connection(request: web.Request) -> web.Response:
+    """Trickle ICE and ICE restarts by fragments (RFC 9725 §4.3), and later offers."""
+    calls, call_id = request.app[CALLS], request.match_info["id"]
+    calls.find(call_id)
+    sent = _expect_type(request, {"Accept-Patch": f"{SDP}, {FRAGMENT}"}, SDP, FRAGMENT)
+    limits = request.app[OFFER_LIMITS]
+    if sent == SDP:
+        offer = await _read_text(request, limits, "bad_offer")
+        call, answer = await calls.renegotiate(call_id, offer, _etags(request))
+    else:
+        if "If-Match" not in request.headers:
+            detail = "A fragment comes with If-Match: the ETag of the call, or * to restart ICE."
+            raise Problem("etag_required", detail)
+        fragment = await _read_text(request, limits, "bad_fragment")
+        call, restarted = calls.patch(call_id, fragment, _etags(request))
+        if restarted is None:
+            return web.Response(status=204, headers=_NOT_STORED)
+        answer = restarted
+    response = web.Response(body=answer.encode(), content_type=sent, headers=_NOT_STORED)
+    response.etag = call.etag
+    return response
+
+
+def _etags(request: web.Request) -> frozenset[str] | None:
+    """What ``If-Match`` allows; ``None`` for everything: it is not there, or ``*``."""
+    if request.headers.get("If-Match", "*").strip() == "*":
+        return None
+    return frozenset(etag.value for etag in request.if_match or () if not etag.is_weak)
 
 
 async def look(request: web.Request) -> web.Response:
@@ -112,21 +142,25 @@ def is_gone(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
-def _expect_sdp(request: web.Request) -> None:
+def _expect_type(request: web.Request, accept: Mapping[str, str], *types: str) -> str:
+    """Which of the types the body has; ``accept`` is the header that tells of them."""
     sent = request.headers.get("Content-Type")
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if sent is None or sent.partition(";")[0].strip().lower() != SDP:
+    media_type = (sent or "").partition(";")[0].strip().lower()
+    if media_type not in types:
         kind = "without a type" if sent is None else f"as {quoted(sent)}"
-        detail = f"POST an SDP offer as {SDP}, not {kind}."
-        raise Problem("wrong_content_type", detail, {"Accept-Post": SDP})
+        detail = f"{request.method} {' or '.join(types)}, not {kind}."
+        raise Problem("wrong_content_type", detail, accept)
     if coding != "identity":
-        detail = f"POST the offer as it is, not encoded as {quoted(coding)}."
-        headers = {"Accept-Post": SDP, "Accept-Encoding": "identity"}
+        detail = f"{request.method} the body as it is, not encoded as {quoted(coding)}."
+        headers = {**accept, "Accept-Encoding": "identity"}
         raise Problem("wrong_content_type", detail, headers)
+    return media_type
 
 
-async def _read_offer(request: web.Request, limits: OfferLimits) -> str:
-    too_large = Problem("offer_too_large", f"An offer has at most {limits.size_bytes} bytes.")
+async def _read_text(request: web.Request, limits: OfferLimits, bad: str) -> str:
+    """The body; ``bad`` is the code of one that is empty or no text."""
+    too_large = Problem("offer_too_large", f"The body has at most {limits.size_bytes} bytes.")
     if (request.content_length or 0) > limits.size_bytes:
         raise too_large
     if (
@@ -143,16 +177,16 @@ async def _read_offer(request: web.Request, limits: OfferLimits) -> str:
                 if len(body) > limits.size_bytes:
                     raise too_large
     except TimeoutError:
-        detail = f"The offer has not arrived within {limits.seconds:g} s."
+        detail = f"The body has not arrived within {limits.seconds:g} s."
         raise Problem("offer_too_slow", detail) from None
     except web.RequestPayloadError:
         raise Problem("bad_request", "The body is not framed as HTTP asks.") from None
     if not body.strip():
-        raise Problem("bad_offer", "The body is empty; it must be an SDP offer.")
+        raise Problem(bad, "The body is empty.")
     try:
         return body.decode()
     except UnicodeDecodeError:
-        raise Problem("bad_offer", "The body is not UTF-8 text.") from None
+        raise Problem(bad, "The body is not UTF-8 text.") from None
 
 
 async def _deliver(request: web.Request, response: web.Response) -> web.StreamResponse:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gateway.errors import BadOffer
+from gateway.errors import BadFragment, BadOffer, UnknownUfrag
 from gateway.rtc import rtp
 from gateway.rtc.certificate import Certificate
 from gateway.rtc.channel import EventsChannel, SctpAssociation
@@ -89,6 +89,7 @@ class Endpoint:
         self._credentials = IceCredentials.make()
         self._session_id = rtp.random_ssrc()
         self._version = 1
+        self._restart_answer: str | None = None  # if the newest restart came by a fragment
         self._ice: IceAgent[Path] | None = None
         self._dtls: DtlsTransport | None = None
         self._srtp: Srtp | None = None
@@ -144,30 +145,37 @@ class Endpoint:
         self._agree(agreed)
         return agreed.answer
 
-    def patch(self, fragment: str) -> str | None:
+    def patch(self, fragment: str, *, may_restart: bool) -> str | None:
         """Trickle ICE or an ICE restart (RFC 9725 §4.3, RFC 8840).
 
-        Returns the fragment that answers a restart, ``None`` for candidates, which
-        a lite agent has no use for.  Raises :exc:`BadOffer`.
+        Returns the fragment that answers a restart, the same one when the
+        request is repeated; ``None`` for candidates, which a lite agent has no
+        use for.  Raises :exc:`BadFragment`, or :exc:`UnknownUfrag`.
         """
         wanted = parse_fragment(fragment)
         if self._ice is None or self.negotiated is None or self._closed:
-            raise BadOffer("the call has no connection")
+            raise BadFragment("the call has no connection")
         if wanted.ufrag == self._ice.remote.ufrag:
-            return None
+            return self._restart_answer if may_restart else None
+        if not may_restart:
+            raise UnknownUfrag(
+                "The fragment's a=ice-ufrag is not of the offer or the last restart."
+            )
         self._credentials = IceCredentials.make()
         self._restart(IceCredentials(wanted.ufrag, wanted.pwd))
         self.negotiated = replace(self.negotiated, ufrag=wanted.ufrag, pwd=wanted.pwd)
-        return make_fragment(
+        self._restart_answer = make_fragment(
             self._credentials.ufrag,
             self._credentials.pwd,
             self._place.candidates,
-            mid=self.negotiated.audio_mid,
+            mid=_transport_mid(self.negotiated.answer),
         )
+        return self._restart_answer
 
     def _restart(self, remote: IceCredentials) -> None:
         assert self._ice is not None
         before = self._ice.ufrags
+        self._restart_answer = None
         self._ice.restart(self._credentials, remote, self._clock())
         self._place.sockets.add(self._credentials.ufrag, self)
         self._place.sockets.remove(*(set(before) - set(self._ice.ufrags)))
@@ -278,6 +286,7 @@ class Endpoint:
             return
         packets = dtls.receive(datagram, now)
         if self._srtp is None:  # data may have come close behind the handshake's end
+            self._send_dtls()
             self._look_at_dtls(dtls)
         for packet in packets:
             if self._ice is not None:
@@ -409,3 +418,10 @@ class Endpoint:
             "rtp_sent": self._writer.packets,
             "packets_dropped": self.dropped,
         }
+
+
+def _transport_mid(answer: str) -> str:
+    """Of the section that carries the candidates."""
+    _, *sections = answer.split("\r\nm=")
+    carrier = next(section for section in sections if "\r\na=end-of-candidates" in section)
+    return carrier.partition("\r\na=mid:")[2].partition("\r\n")[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.errors import BadOffer
+from gateway.errors import BadFragment
 
 MAX_CHARACTERS = 65_536
 
@@ -31,25 +31,27 @@ class Fragment:
 def parse_fragment(text: str) -> Fragment:
     """Read a fragment; names instead of addresses in candidates are left as they are.
 
-    Raises :exc:`BadOffer` when the text is no fragment, or lacks the
+    Raises :exc:`BadFragment` when the text is no fragment, or lacks the
     credentials it speaks of, or speaks of two.
     """
     if len(text) > MAX_CHARACTERS:
-        raise BadOffer(f"the fragment is longer than {MAX_CHARACTERS} characters")
+        raise BadFragment(f"the fragment is longer than {MAX_CHARACTERS} characters")
     found: dict[str, list[str]] = {"ice-ufrag": [], "ice-pwd": [], "candidate": [], "mid": []}
     has_end = False
     for line in filter(None, (line.rstrip() for line in text.splitlines())):
         if line[1:2] != "=":
-            raise BadOffer("the body is no fragment of SDP: a line is not of the form a=…")
+            raise BadFragment("the body is no fragment of SDP: a line is not of the form a=…")
         name, _, value = line[2:].partition(":")
         if line[0] == "a" and name in found:
             found[name].append(value)
         has_end = has_end or line == "a=end-of-candidates"
     ufrags, pwds = set(found["ice-ufrag"]), set(found["ice-pwd"])
     if len(ufrags) != 1 or len(pwds) != 1 or not all(ufrags | pwds):
-        raise BadOffer("the fragment has no ICE credentials (a=ice-ufrag, a=ice-pwd), or several")
+        raise BadFragment(
+            "the fragment has no ICE credentials (a=ice-ufrag, a=ice-pwd), or several"
+        )
     if not all(map(_is_candidate, found["candidate"])):
-        raise BadOffer("the fragment has a candidate that cannot be read (a=candidate)")
+        raise BadFragment("the fragment has a candidate that cannot be read (a=candidate)")
     return Fragment(
         ufrag=ufrags.pop(),
         pwd=pwds.pop(),

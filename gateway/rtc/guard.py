@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from struct import unpack_from
 
 MAX_SSRCS = 16  # of one sender; an RTCP report has room for 31
-MAX_GAP_TSNS = 16_384  # acknowledged out of order; more than a window ever holds
+MAX_GAP_TSNS = 4096  # acknowledged out of order; more than a window ever holds
+MAX_CHUNKS = 64  # of one packet, as many of 20 bytes as the usual MTU has room for
 
 _HEADER_BYTES = 12
 _SACK = 3
@@ -22,25 +23,26 @@ def is_harmless_sctp(packet: bytes) -> bool:
     """Whether aiortc can parse an SCTP packet in time that its size accounts for.
 
     Chunks and parameters shorter than their own headers would be read for ever;
-    gap blocks of a SACK (RFC 9260 §3.3.4) that span far more than was ever
+    gap blocks of SACKs (RFC 9260 §3.3.4) that span far more than was ever
     under way would be counted one by one.
     """
-    at = _HEADER_BYTES
+    at, chunks, gap_tsns = _HEADER_BYTES, 0, 0
     while at + 4 <= len(packet):
         kind, length = packet[at], unpack_from("!H", packet, at + 2)[0]
-        if length < 4 or at + length > len(packet):
+        chunks += 1
+        if length < 4 or at + length > len(packet) or chunks > MAX_CHUNKS:
             return False
         body = packet[at + 4 : at + length]
-        if kind == _SACK and not _is_harmless_sack(body):
-            return False
+        if kind == _SACK:
+            if len(body) < 12:
+                return False
+            gap_tsns += sum(_gap_tsns(body))
+            if gap_tsns > MAX_GAP_TSNS:
+                return False
         if kind in _PARAMETERS_AT and not _has_whole_parameters(body[_PARAMETERS_AT[kind] :]):
             return False
         at += length + -length % 4
     return True
-
-
-def _is_harmless_sack(body: bytes) -> bool:
-    return len(body) >= 12 and sum(_gap_tsns(body)) <= MAX_GAP_TSNS
 
 
 def _gap_tsns(body: bytes) -> Iterator[int]:

@@ -4,17 +4,11 @@ A datagram is a STUN check, which names its call by the ufrag in it, or comes
 from an address that such a check has proved; everything else is a stranger's:
 dropped and counted.  ICE over TCP (RFC 6544, passive) uses the same port number
 with the framing of RFC 4571, so a network without UDP still connects.
-
-What comes is read in batches, one wake of the loop for all that waits; what
-goes is one system call.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,14 +16,11 @@ from typing import Protocol
 
 from gateway.rtc.ice import is_stun, local_ufrag
 from gateway.rtc.tcp import TcpListener
+from gateway.rtc.udp import UdpSocket
 
 logger = logging.getLogger(__name__)
 
-BATCH = 64  # datagrams read before the loop's other work has its turn
 PATHS = 8  # that one call may have proved
-DATAGRAM_BYTES = 2048  # more than any link's MTU that WebRTC uses
-_BUFFER_BYTES = 1 << 20
-_EXPEDITED = 46 << 2  # DSCP EF (RFC 8837 §5, audio)
 _PORT_TRIES = 20
 
 
@@ -62,30 +53,6 @@ class Receiver(Protocol):
         """A proved path is gone for good: its TCP connection has ended."""
 
 
-class UdpPath:
-    """One far address of one of our sockets."""
-
-    __slots__ = ("_socket", "_to", "receiver")
-
-    def __init__(self, udp: _UdpSocket, to: tuple[str, int]) -> None:
-        self._socket = udp
-        self._to = to
-        self.receiver: Receiver | None = None
-
-    @property
-    def address(self) -> tuple[str, int]:
-        return self._to[0], self._to[1]
-
-    def send(self, datagram: bytes) -> None:
-        try:
-            self._socket.sendto(datagram, self._to)
-        except OSError:  # a full buffer, an unreachable network
-            self._socket.unsent += 1
-
-    def close(self) -> None:
-        self._socket.paths.pop(self._to, None)
-
-
 class MediaSockets:
     """Sends each datagram to the call it belongs to.
 
@@ -108,7 +75,7 @@ class MediaSockets:
         self._clock = clock
         self._receivers: dict[str, Receiver] = {}
         self._paths: dict[Receiver, deque[Path]] = {}
-        self._sockets: list[_UdpSocket] = []
+        self._sockets: list[UdpSocket] = []
         self._listeners: list[TcpListener] = []
 
     @property
@@ -184,7 +151,7 @@ class MediaSockets:
 
     async def _bind(self, port: int) -> None:
         for address in self.addresses:
-            udp = _UdpSocket(address, port, self.take, self._clock)
+            udp = UdpSocket(address, port, self.take, self._clock)
             self._sockets.append(udp)
             port = udp.port
             if self._tcp:
@@ -199,72 +166,3 @@ class MediaSockets:
             await listener.aclose()
         self._sockets.clear()
         self._listeners.clear()
-
-
-class _UdpSocket:
-    """A bound UDP socket whose datagrams go to their paths, or to ``take``."""
-
-    def __init__(
-        self,
-        address: str,
-        port: int,
-        take: Callable[[bytes, Path, float], None],
-        clock: Callable[[], float],
-    ) -> None:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._socket = sock = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((address, port))
-        except OSError:
-            sock.close()
-            raise
-        _tune(sock, family)
-        self.port: int = sock.getsockname()[1]
-        self.paths: dict[tuple[str, int], UdpPath] = {}  # proved ones, by far address
-        self.unsent = 0
-        self.sendto = sock.sendto
-        self._take = take
-        self._clock = clock
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(sock.fileno(), self._read)
-
-    def close(self) -> None:
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
-
-    def _read(self) -> None:
-        receive, paths, now = self._socket.recvfrom, self.paths, self._clock()
-        for _ in range(BATCH):
-            try:
-                datagram, address = receive(DATAGRAM_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:  # an ICMP error of something that was sent
-                continue
-            path = paths.get(address)
-            if path is not None and datagram and datagram[0] > 3 and path.receiver is not None:
-                path.receiver.on_datagram(datagram, path, now)
-                continue
-            path = path or UdpPath(self, address)
-            self._take(datagram, path, now)
-            if path.receiver is not None:
-                paths[address] = path
-
-
-def _tune(sock: socket.socket, family: int) -> None:
-    """What the system does not grant is done without."""
-    level, option = (
-        (socket.IPPROTO_IPV6, socket.IPV6_TCLASS)
-        if family == socket.AF_INET6
-        else (socket.IPPROTO_IP, socket.IP_TOS)
-    )
-    for what in (
-        (socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES),
-        (socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES),
-        (level, option, _EXPEDITED),
-    ):
-        with contextlib.suppress(OSError):
-            sock.setsockopt(*what)

@@ -13,6 +13,7 @@ from gateway.call import Call, CallSettings, CloseReason
 from gateway.config import CallConfig
 from gateway.live.messages import AudioChunk, GenerationComplete, LiveEvent, TurnComplete
 from gateway.peer import PeerListener, Playout
+from gateway.ticker import Ticker
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(30)]
 
@@ -85,7 +86,7 @@ class Talk:
         self.dialled = asyncio.Event()
         self.peers: list[PlainPeer] = []
         config = CallConfig(**({"greeting": ""} | limits))
-        self.call = Call(CallSettings("m"), config, self._make_peer, self._dial)
+        self.call = Call(CallSettings("m"), config, self._make_peer, self._dial, ticker=Ticker())
         self.task = asyncio.create_task(self.call.run())
 
     @property

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.ticker import Ticker
 from gateway.uplink import FRAME_BYTES, SILENT_FRAME, Due, Uplink, UplinkBuffer
 
 FRAME = bytes(range(256)) * 2 + bytes(128)
@@ -110,7 +111,9 @@ async def stopped(task: asyncio.Task[None]) -> None:
 @pytest.mark.integration
 async def test_a_frame_has_left_when_push_returns() -> None:
     heard: list[bytes] = []
-    uplink = Uplink(on_frame=heard.append, on_overrun=lambda count: None, clock=lambda: 0.0)
+    uplink = Uplink(
+        on_frame=heard.append, on_overrun=lambda count: None, clock=lambda: 0.0, ticker=Ticker()
+    )
     live = SlowLive()
     live.room = 10
     task = asyncio.create_task(uplink.run(live))
@@ -127,7 +130,9 @@ async def test_a_service_that_stalls_costs_the_oldest_frames_and_is_reported() -
     heard: list[bytes] = []
     reports: list[int] = []
     now = 0.0
-    uplink = Uplink(on_frame=heard.append, on_overrun=reports.append, clock=lambda: now)
+    uplink = Uplink(
+        on_frame=heard.append, on_overrun=reports.append, clock=lambda: now, ticker=Ticker()
+    )
     live = SlowLive()
     task = asyncio.create_task(uplink.run(live))
     await asyncio.sleep(0)
@@ -146,7 +151,9 @@ async def test_a_service_that_stalls_costs_the_oldest_frames_and_is_reported() -
 
 @pytest.mark.integration
 async def test_what_waits_is_sent_two_frames_at_a_time() -> None:
-    uplink = Uplink(on_frame=lambda pcm: None, on_overrun=lambda count: None, clock=lambda: 0.0)
+    uplink = Uplink(
+        on_frame=lambda pcm: None, on_overrun=lambda count: None, clock=lambda: 0.0, ticker=Ticker()
+    )
     live = SlowLive()
     for _ in range(5):
         uplink.push(FRAME)
@@ -160,7 +167,9 @@ async def test_what_waits_is_sent_two_frames_at_a_time() -> None:
 @pytest.mark.integration
 async def test_a_service_that_takes_audio_again_is_noticed_without_new_audio() -> None:
     loop = asyncio.get_running_loop()
-    uplink = Uplink(on_frame=lambda pcm: None, on_overrun=lambda count: None, clock=loop.time)
+    uplink = Uplink(
+        on_frame=lambda pcm: None, on_overrun=lambda count: None, clock=loop.time, ticker=Ticker()
+    )
     live = SlowLive()
     task = asyncio.create_task(uplink.run(live))
     await asyncio.sleep(0)
@@ -175,7 +184,9 @@ async def test_a_service_that_takes_audio_again_is_noticed_without_new_audio() -
 @pytest.mark.integration
 async def test_a_client_that_falls_silent_is_filled_and_then_ended() -> None:
     loop = asyncio.get_running_loop()
-    uplink = Uplink(on_frame=lambda pcm: None, on_overrun=lambda count: None, clock=loop.time)
+    uplink = Uplink(
+        on_frame=lambda pcm: None, on_overrun=lambda count: None, clock=loop.time, ticker=Ticker()
+    )
     live = SlowLive()
     live.room = 200
     task = asyncio.create_task(uplink.run(live))

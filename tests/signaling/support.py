@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,20 +13,28 @@ from urllib.parse import urlsplit
 from multidict import CIMultiDict
 
 from gateway.call import CallRecord, CallSettings, CloseReason, Ended
-from gateway.errors import UnknownCall
+from gateway.errors import CallEnded, StaleEtag, UnknownCall
 from signaling.problems import KINDS
 
 OFFER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 ANSWER = "v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-ufrag:abcd\r\n"
+RESTART = "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n"
+RESTARTED = "a=ice-lite\r\na=ice-ufrag:efgh\r\na=ice-pwd:0b66f472495ef0ccac7bda65\r\n"
 SDP = {"Content-Type": "application/sdp"}
+FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 
 
 class FakeCalls:
-    """``fault`` is raised by everything; ``create`` waits for ``gate`` once it has ``entered``."""
+    """``fault`` is raised by everything; ``create`` waits for ``gate`` once it has ``entered``.
+
+    Every call begins with the etag ``first``; a fragment for any (``*``) restarts ICE, and
+    the etag is ``second``.
+    """
 
     def __init__(self) -> None:
         self.accepting = True
         self.offers: list[str] = []
+        self.patches: list[tuple[str, str, Collection[str] | None]] = []
         self.made: dict[str, CallRecord] = {}
         self.hung_up: list[str] = []
         self.fault: BaseException | None = None
@@ -49,6 +58,7 @@ class FakeCalls:
             raise self.fault
         call = CallRecord(
             id=f"call_{len(self.made) + 1}",
+            etag="first",
             state="listening",
             created_at=datetime(2026, 11, 22, 20, 0, 0, 123456, tzinfo=UTC),
             age_ms=12500,
@@ -66,6 +76,29 @@ class FakeCalls:
             return self.made[call_id]
         except KeyError:
             raise UnknownCall("No call has this id, or it ended too long ago.") from None
+
+    async def renegotiate(
+        self, call_id: str, offer: str, etags: Collection[str] | None = None
+    ) -> tuple[CallRecord, str]:
+        return self._change(call_id, offer, etags), ANSWER
+
+    def patch(
+        self, call_id: str, fragment: str, etags: Collection[str] | None
+    ) -> tuple[CallRecord, str | None]:
+        call = self._change(call_id, fragment, etags)
+        if etags is not None:
+            return call, None
+        self.made[call_id] = replace(call, etag="second")
+        return self.made[call_id], RESTARTED
+
+    def _change(self, call_id: str, body: str, etags: Collection[str] | None) -> CallRecord:
+        call = self.find(call_id)
+        if call.ended is not None:
+            raise CallEnded("The call has ended: hangup.")
+        if etags is not None and call.etag not in etags:
+            raise StaleEtag("ICE was restarted since.")
+        self.patches.append((call_id, body, etags))
+        return call
 
     def hang_up(self, call_id: str) -> None:
         ended = Ended(CloseReason.HANGUP, "The call was hung up.")

@@ -112,7 +112,10 @@ async def test_a_gateway_that_drains_ends_its_calls_and_takes_no_more(
         await draining
 
 
-async def test_a_client_that_leaves_before_its_answer_leaves_no_call() -> None:
+async def test_a_client_that_leaves_before_its_answer_leaves_no_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tests.support.stack.ENGINE", "aiortc")  # its answers take a while
     async with running_stack(limits=CallConfig(greeting="", connect_s=60)) as stack:
         wire = await Wire.open(stack.url)
         await wire.send(post((await offer_of(stack)).encode()))

@@ -47,7 +47,7 @@ async def test_an_offer_opens_a_call(
     assert response.headers["Content-Type"] == "application/sdp"
     assert body.decode() == ANSWER
     assert response.headers["Location"] == f"{server.url}/v1/calls/call_1"
-    assert response.headers["ETag"].startswith('"') and response.headers["ETag"].endswith('"')
+    assert response.headers["ETag"] == '"first"'
     assert calls.offers == [OFFER]
 
 
@@ -235,8 +235,9 @@ async def test_options_say_what_may_be_posted(
     assert response.headers["Allow"] == "OPTIONS, POST"
     response, _ = await ask(http, "OPTIONS", f"{server.url}/v1/calls/call_unheard_of")
     assert response.status == 204
-    assert response.headers["Allow"] == "DELETE, GET, HEAD, OPTIONS"
+    assert response.headers["Allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
     assert "Accept-Post" not in response.headers
+    assert response.headers["Accept-Patch"] == "application/sdp, application/trickle-ice-sdpfrag"
 
 
 async def test_a_listed_origin_passes_the_pre_flight_and_can_read_the_answer(
@@ -334,8 +335,8 @@ async def test_the_gateways_own_page_may_call(
         ("GET", "/v1/calls", "OPTIONS, POST"),
         ("HEAD", "/v1/calls", "OPTIONS, POST"),
         ("PUT", "/v1/calls", "OPTIONS, POST"),
-        ("PATCH", "/v1/calls/call_1", "DELETE, GET, HEAD, OPTIONS"),
-        ("POST", "/v1/calls/call_1", "DELETE, GET, HEAD, OPTIONS"),
+        ("PUT", "/v1/calls/call_1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("POST", "/v1/calls/call_1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
         ("GET", "/v1/calls/call_1/hangup", "OPTIONS, POST"),
         ("POST", "/v1/models", "GET, HEAD, OPTIONS"),
         ("DELETE", "/healthz", "GET, HEAD, OPTIONS"),

@@ -78,6 +78,7 @@ class AiortcClient:
         self.heard = bytearray()  # mono s16le at 48 kHz
         self.heard_at_s: list[float] = []  # arrival of each 20 ms of it
         self.location = ""
+        self.etag = ""
         self.answer = ""
         self._news = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
@@ -111,6 +112,7 @@ class AiortcClient:
             self.answer = await response.text()
             assert response.status == 201, self.answer
             self.location = response.headers["Location"]
+            self.etag = response.headers["ETag"]
         await self.pc.setRemoteDescription(RTCSessionDescription(self.answer, "answer"))
 
     async def get(self) -> Event:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import BadOffer
+from gateway.errors import BadFragment
 from gateway.rtc.fragment import Fragment, make_fragment, parse_fragment
 
 pytestmark = pytest.mark.unit
@@ -59,7 +59,7 @@ def test_our_fragment_reads_as_it_was_meant() -> None:
     ],
 )
 def test_what_cannot_be_read_says_why(text: str, words: str) -> None:
-    with pytest.raises(BadOffer, match=words):
+    with pytest.raises(BadFragment, match=words):
         parse_fragment(text)
 
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_says_why(text: str, words: str) -> None:
 def test_any_text_is_a_fragment_or_a_clear_error(text: str) -> None:
     try:
         fragment = parse_fragment(text)
-    except BadOffer:
+    except BadFragment:
         return
     assert fragment.ufrag
     assert fragment.pwd

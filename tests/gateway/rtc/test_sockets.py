@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from gateway.rtc import sockets as module
 from gateway.rtc.sockets import PATHS, MediaSockets, Path
+from gateway.rtc.udp import UdpPath
 from tests.gateway.rtc.stun_samples import check as make_check
 from tests.support.leaks import nothing_left
 
@@ -289,7 +289,7 @@ async def test_another_port_is_tried_when_tcp_cannot_have_it(
 
 async def test_what_the_system_does_not_take_is_counted() -> None:
     async with open_sockets(tcp=False) as sockets:
-        path = module.UdpPath(sockets._sockets[0], ("127.0.0.1", 9))
+        path = UdpPath(sockets._sockets[0], ("127.0.0.1", 9))
         path.send(os.urandom(70_000))
         assert sockets.unsent == 1
         path.send(b"x")  # nobody listens there: an ICMP error comes back
