@@ -31,7 +31,7 @@ STEPS = ("answer_ms", "ice_ms", "dtls_ms", "media_ms", "total_ms")
 
 def measure(engine: str, times: int, settings: dict[str, str]) -> tuple[list[Steps], int]:
     """The steps of ``times`` calls after one that warms up, and how many failed."""
-    identity, packets = Identity(), caller_packets()
+    identity = Identity()
     progress = Progress(times)
     done: list[Steps] = []
     failed = 0
@@ -40,7 +40,7 @@ def measure(engine: str, times: int, settings: dict[str, str]) -> tuple[list[Ste
         with pinned(cores[1]):
             for number in range(times + 1):
                 try:
-                    caller = connect(rig.url, identity, packets, ONSET, wait_for_media=True)
+                    caller = connect(rig.url, identity, caller_packets, ONSET, wait_for_media=True)
                 except CallFailed as error:
                     failed += 1
                     print(f"\n  {error}", file=sys.stderr)

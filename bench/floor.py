@@ -98,7 +98,7 @@ class Stopwatch:
 
 def measure(calls: int = 10, seconds: float = 4.0) -> Floor:
     """As many rounds of one packet per call as are in ``seconds`` of a call."""
-    packets, pcm = caller_packets(), voice(2.0, 24_000).tobytes()
+    packets, pcm = caller_packets(16_000), voice(2.0, 24_000).tobytes()
     message, reply = bytes(MESSAGE_BYTES), bytes(REPLY_BYTES)
     open_calls = [Call(pcm) for _ in range(calls)]
     watch = Stopwatch()

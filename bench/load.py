@@ -68,7 +68,7 @@ def run(
         _wait(3 * (TALK_S + PAUSE_S), progress, f"{engine} {calls}: interrupting")
         window = (before.at_s, after.at_s)
         told = crowd.ask(report=True, timeout_s=120.0)
-        sessions = rig.sink.ask(report=window, timeout_s=120.0)["report"]
+        sessions = rig.sink.ask(report=window, timeout_s=120.0, wanted="report")["report"]
         ticks = metronome.ask(report=window)["report"]
     return _row(engine, calls, failed, (before, after), (rss, pss), told, sessions, ticks, cores[0])
 

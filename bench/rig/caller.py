@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -162,13 +163,15 @@ class Caller:
 def connect(
     url: str,
     identity: Identity,
-    packets: tuple[bytes, ...],
+    packets: Callable[[int], tuple[bytes, ...]],
     onset: int,
     *,
     timeout_s: float = 10.0,
     wait_for_media: bool = False,
 ) -> Caller:
     """Open one call at the gateway at ``url``.  Raises :exc:`CallFailed`.
+
+    ``packets`` makes what is said, of the rate that the answer asks for.
 
     With ``wait_for_media`` the caller speaks until the first packet of the gateway's has
     come; without it ``media_ms`` stays 0.
@@ -191,7 +194,7 @@ def connect(
         answered = time.monotonic()
         checks.remote_ufrag, checks.remote_pwd = answer.ice_ufrag, answer.ice_pwd
         dtls = Dtls(identity, is_client=not answer.is_active)
-        caller = Caller(wire, checks, dtls, Steps(), ssrc, packets, onset)
+        caller = Caller(wire, checks, dtls, Steps(), ssrc, packets(answer.max_playback_hz), onset)
         wire.connect(answer.address)
         wire.setblocking(False)
         early = _check(caller, answered + timeout_s)

@@ -142,7 +142,7 @@ def report(crowd: Crowd) -> dict[str, Any]:
 
 def main() -> None:
     url = sys.argv[1]
-    identity, packets, crowd = Identity(), caller_packets(), Crowd()
+    identity, crowd = Identity(), Crowd()
     loop = threading.Thread(target=crowd.run, name="packets")
     gc.disable()  # a pause would be measured, and nothing here makes cycles by the packet
     loop.start()
@@ -153,7 +153,7 @@ def main() -> None:
             if "open" in command:
                 number = command["open"]
                 try:
-                    caller = connect(url, identity, packets, ONSET)
+                    caller = connect(url, identity, caller_packets, ONSET)
                 except CallFailed as error:
                     say({"failed": number, "why": str(error)})
                     continue

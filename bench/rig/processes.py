@@ -89,9 +89,14 @@ class Child:
         except OSError:
             raise self.ended() from None
 
-    def ask(self, *, timeout_s: float = START_S, **command: Any) -> dict[str, Any]:
+    def ask(
+        self, *, timeout_s: float = START_S, wanted: str = "", **command: Any
+    ) -> dict[str, Any]:
+        """The answer to a command; ``wanted`` is in it, and what comes before is passed over."""
         self.say(**command)
-        return self.answer(timeout_s)
+        while wanted not in (answer := self.answer(timeout_s)) and wanted:
+            pass
+        return answer
 
     def answer(self, timeout_s: float = START_S) -> dict[str, Any]:
         """The next line it says.  Raises :exc:`BenchError` if it has ended or says nothing."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+_MAX_PLAYBACK = re.compile(r"\bmaxplaybackrate=([0-9]{4,5})\b")
 OPUS_TYPE = 111  # the payload type that is offered
 
 
@@ -12,7 +14,8 @@ class Answer:
     """What a caller must know of an answer.
 
     ``address`` is the UDP candidate to check; ``fingerprint`` is the sha-256 in upper
-    case with colons; ``is_active`` means that the answerer is the DTLS client (RFC 5763).
+    case with colons; ``is_active`` means that the answerer is the DTLS client (RFC 5763);
+    ``max_playback_hz`` is the sound it can make use of (RFC 7587 §6.1).
     """
 
     ice_ufrag: str
@@ -20,6 +23,7 @@ class Answer:
     fingerprint: str
     is_active: bool
     address: tuple[str, int]
+    max_playback_hz: int = 48_000
 
 
 def offer(*, ice_ufrag: str, ice_pwd: str, fingerprint: str, ssrc: int, port: int) -> str:
@@ -66,6 +70,8 @@ def read_answer(text: str) -> Answer:
             kind, _, digest = value.partition(" ")
             if kind.lower() == "sha-256":
                 values[name] = digest.strip().upper()
+        elif name == "fmtp" and (found := _MAX_PLAYBACK.search(value)):
+            values[name] = found[1]
         elif name in ("ice-ufrag", "ice-pwd", "setup"):
             values.setdefault(name, value.strip())
     missing = {"ice-ufrag", "ice-pwd", "setup", "fingerprint"} - values.keys()
@@ -78,4 +84,5 @@ def read_answer(text: str) -> Answer:
         fingerprint=values["fingerprint"],
         is_active=values["setup"] == "active",
         address=(loopback or candidates)[0],
+        max_playback_hz=int(values.get("fmtp", 48_000)),
     )

@@ -40,27 +40,32 @@ def voice(seconds: float, rate_hz: int, *, seed: int = 1) -> Pcm:
 
 
 @cache
-def caller_packets(quiet_frames: int = 25, loud_frames: int = 25) -> tuple[bytes, ...]:
+def caller_packets(
+    rate_hz: int = 48_000, quiet_frames: int = 25, loud_frames: int = 25
+) -> tuple[bytes, ...]:
     """A second of a caller as Opus packets of 20 ms, to be sent over and over.
+
+    A browser sends no higher sound than the other side's ``maxplaybackrate`` says: that is
+    ``rate_hz``, one of Opus's own.
 
     The packet with number ``quiet_frames`` is the first loud one.  Coded as browsers do:
     mono, 32 kbit/s, voice, with in-band FEC.
     """
     encoder = av.CodecContext.create("libopus", "w")
-    encoder.sample_rate = 48_000
+    encoder.sample_rate = rate_hz
     encoder.layout = "mono"
     encoder.format = av.AudioFormat("s16")
     encoder.bit_rate = 32_000
-    encoder.time_base = fractions.Fraction(1, 48_000)
+    encoder.time_base = fractions.Fraction(1, rate_hz)
     encoder.options = {"application": "voip", "fec": "1", "packet_loss": "5"}
-    room = np.random.default_rng(2).normal(0, 20, quiet_frames * 960)
+    room = np.random.default_rng(2).normal(0, 20, quiet_frames * rate_hz // 50)
     quiet = room.astype(np.int16)  # digital silence would be coded in three bytes
-    second = np.concatenate([quiet, voice(loud_frames * FRAME_S, 48_000)])
+    second = np.concatenate([quiet, voice(loud_frames * FRAME_S, rate_hz)])
     packets: list[bytes] = []
-    for number, pcm in enumerate(np.tile(second, 3).reshape(-1, 1, 960)):
+    for number, pcm in enumerate(np.tile(second, 3).reshape(-1, 1, rate_hz // 50)):
         frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
-        frame.sample_rate = 48_000
-        frame.pts = number * 960
+        frame.sample_rate = rate_hz
+        frame.pts = number * rate_hz // 50
         packets += [bytes(packet) for packet in encoder.encode(frame)]
     length = quiet_frames + loud_frames
     return tuple(packets[length : 2 * length])

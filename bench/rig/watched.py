@@ -43,7 +43,7 @@ def _count() -> dict[str, int]:
 
 def _answer() -> None:
     for _ in sys.stdin:
-        counted: asyncio.Future[None] = asyncio.run_coroutine_threadsafe(_say(), _loops[0])
+        counted = asyncio.run_coroutine_threadsafe(_say(), _loops[0])
         counted.result()
 
 
