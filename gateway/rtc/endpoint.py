@@ -12,17 +12,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.errors import BadFragment, BadOffer, UnknownUfrag
+from gateway.errors import BadFragment, BadOffer
 from gateway.rtc import rtp
 from gateway.rtc.certificate import Certificate
 from gateway.rtc.channel import EventsChannel, SctpAssociation
 from gateway.rtc.dtls import DtlsTransport
-from gateway.rtc.fragment import make_fragment, parse_fragment
-from gateway.rtc.ice import IceAgent, IceCredentials
-from gateway.rtc.negotiation import LocalParameters, Negotiated, negotiate
+from gateway.rtc.ice import IceAgent
+from gateway.rtc.negotiation import Negotiated
+from gateway.rtc.negotiator import CNAME, Negotiator
 from gateway.rtc.rtcp import RtcpSession
 from gateway.rtc.sockets import MediaSockets, Path
 from gateway.rtc.srtp import Srtp, SrtpError
@@ -33,7 +33,6 @@ PACKETS_PER_S = 500  # that are looked at; a call has 50, and bursts of them aft
 DTLS_PACKETS = 4  # what a packet of the data channel counts for: it costs so much more
 CHECKS_PER_S = 100  # twice what browsers send while they look for a way
 TICK_S = 1.0  # at the latest, the endpoint looks at the time
-CNAME = "livegate"
 
 
 class EndpointListener(Protocol):
@@ -86,10 +85,11 @@ class Endpoint:
         self._begin_s = clock()
         self._rtcp = RtcpSession(self._writer, CNAME, now=self._begin_s, unix_s=time.time())
         self._channel = EventsChannel(listener.on_message)
-        self._credentials = IceCredentials.make()
-        self._session_id = rtp.random_ssrc()
-        self._version = 1
-        self._restart_answer: str | None = None  # if the newest restart came by a fragment
+        self._negotiator = Negotiator(
+            fingerprint=place.certificate.fingerprint,
+            candidates=place.candidates,
+            ssrc=self._writer.ssrc,
+        )
         self._ice: IceAgent[Path] | None = None
         self._dtls: DtlsTransport | None = None
         self._srtp: Srtp | None = None
@@ -98,28 +98,32 @@ class Endpoint:
         self._timer: asyncio.TimerHandle | None = None
         self._second_s, self._budget, self._checks = 0.0, PACKETS_PER_S, CHECKS_PER_S
         self._gone = self._closed = False
-        self.negotiated: Negotiated | None = None
         self.dropped = 0
 
     # Negotiation
 
     @property
+    def negotiated(self) -> Negotiated | None:
+        """The newest agreement."""
+        return self._negotiator.agreed
+
+    @property
     def etag(self) -> str:
         """Names this generation of ICE credentials (RFC 9725 §4.3.1)."""
-        return self._credentials.ufrag.encode().hex()
+        return self._negotiator.etag
 
     def answer(self, offer: str) -> str:
         """The whole answer.  Raises :exc:`BadOffer` or :exc:`NoCommonCodec`."""
-        agreed = negotiate(offer, self._local())
+        agreed = self._negotiator.take(offer)
         now = self._clock()
-        self._ice = IceAgent(self._credentials, IceCredentials(agreed.ufrag, agreed.pwd), now=now)
+        self._ice = IceAgent(self._negotiator.credentials, self._negotiator.peer, now=now)
         self._dtls = DtlsTransport(
             self._place.certificate,
             is_client=agreed.is_dtls_client,
             fingerprints=agreed.fingerprints,
         )
         self._agree(agreed)
-        self._place.sockets.add(self._credentials.ufrag, self)
+        self._place.sockets.add(self._negotiator.credentials.ufrag, self)
         self._set_timer()
         return agreed.answer
 
@@ -128,72 +132,30 @@ class Endpoint:
 
         Raises as :meth:`answer` does; then everything is as before.
         """
-        if self.negotiated is None or self._ice is None or self._closed:
+        if self._ice is None or self._closed:
             raise BadOffer("there is nothing to renegotiate")
-        credentials, before = self._credentials, self._version
-        self._version += 1
-        try:
-            agreed = negotiate(offer, self._local(), self.negotiated)
-            if agreed.restarted:
-                self._credentials = IceCredentials.make()
-                agreed = negotiate(offer, self._local(), self.negotiated)
-        except BaseException:
-            self._credentials, self._version = credentials, before
-            raise
+        agreed = self._negotiator.take(offer)
         if agreed.restarted:
-            self._restart(IceCredentials(agreed.ufrag, agreed.pwd))
+            self._restart(self._ice)
         self._agree(agreed)
         return agreed.answer
 
     def patch(self, fragment: str, *, may_restart: bool) -> str | None:
-        """Trickle ICE or an ICE restart (RFC 9725 §4.3, RFC 8840).
-
-        Returns the fragment that answers a restart, the same one when the
-        request is repeated; ``None`` for candidates, which a lite agent has no
-        use for.  Raises :exc:`BadFragment`, or :exc:`UnknownUfrag`.
-        """
-        wanted = parse_fragment(fragment)
-        if self._ice is None or self.negotiated is None or self._closed:
+        """Trickle ICE or an ICE restart; see :meth:`Negotiator.patch`."""
+        if self._ice is None or self._closed:
             raise BadFragment("the call has no connection")
-        if wanted.ufrag == self._ice.remote.ufrag:
-            return self._restart_answer if may_restart else None
-        if not may_restart:
-            raise UnknownUfrag(
-                "The fragment's a=ice-ufrag is not of the offer or the last restart."
-            )
-        self._credentials = IceCredentials.make()
-        self._restart(IceCredentials(wanted.ufrag, wanted.pwd))
-        self.negotiated = replace(self.negotiated, ufrag=wanted.ufrag, pwd=wanted.pwd)
-        self._restart_answer = make_fragment(
-            self._credentials.ufrag,
-            self._credentials.pwd,
-            self._place.candidates,
-            mid=_transport_mid(self.negotiated.answer),
-        )
-        return self._restart_answer
+        answer, is_restart = self._negotiator.patch(fragment, may_restart=may_restart)
+        if is_restart:
+            self._restart(self._ice)
+        return answer
 
-    def _restart(self, remote: IceCredentials) -> None:
-        assert self._ice is not None
-        before = self._ice.ufrags
-        self._restart_answer = None
-        self._ice.restart(self._credentials, remote, self._clock())
-        self._place.sockets.add(self._credentials.ufrag, self)
-        self._place.sockets.remove(*(set(before) - set(self._ice.ufrags)))
-
-    def _local(self) -> LocalParameters:
-        return LocalParameters(
-            ufrag=self._credentials.ufrag,
-            pwd=self._credentials.pwd,
-            fingerprint=self._place.certificate.fingerprint,
-            candidates=self._place.candidates,
-            ssrc=self._writer.ssrc,
-            cname=CNAME,
-            session_id=self._session_id,
-            session_version=self._version,
-        )
+    def _restart(self, ice: IceAgent[Path]) -> None:
+        before = ice.ufrags
+        ice.restart(self._negotiator.credentials, self._negotiator.peer, self._clock())
+        self._place.sockets.add(self._negotiator.credentials.ufrag, self)
+        self._place.sockets.remove(*(set(before) - set(ice.ufrags)))
 
     def _agree(self, agreed: Negotiated) -> None:
-        self.negotiated = agreed
         self._clocks = {one.payload_type: one.clock_hz for one in agreed.formats}
         channel = agreed.data_channel
         if channel is not None and self._sctp is None:
@@ -418,10 +380,3 @@ class Endpoint:
             "rtp_sent": self._writer.packets,
             "packets_dropped": self.dropped,
         }
-
-
-def _transport_mid(answer: str) -> str:
-    """Of the section that carries the candidates."""
-    _, *sections = answer.split("\r\nm=")
-    carrier = next(section for section in sections if "\r\na=end-of-candidates" in section)
-    return carrier.partition("\r\na=mid:")[2].partition("\r\n")[0]
