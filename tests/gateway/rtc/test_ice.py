@@ -399,6 +399,9 @@ def test_mutated_checks_select_nothing(data: st.DataObject) -> None:
     if mutated == VALID[:SIGNED_BYTES]:
         return
     ice = agent()
-    for whole in (mutated, mutated + VALID[SIGNED_BYTES:], samples.stamp(mutated[:1400])):
+    stamped = samples.stamp(mutated[:1400])
+    for whole in (mutated, mutated + VALID[SIGNED_BYTES:], stamped):
+        if whole == VALID:  # the stamp has put right what was changed: the length
+            continue
         ice.receive(whole, WIFI, ADDRESS, 1.0)
         assert ice.selected is None
