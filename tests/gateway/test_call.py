@@ -10,6 +10,7 @@ import time
 import aiohttp
 import aioice.ice
 import pytest
+from aiortc import RTCRtpSender
 
 from gateway.config import CallConfig, LiveConfig
 from gateway.live.local import Script, Switches
@@ -87,6 +88,31 @@ async def test_the_client_hears_the_tone_the_model_sends() -> None:
         assert frequency_hz(tone.astype(float), HEARD_HZ) == pytest.approx(440, abs=1)
         quiet = [level for level in _levels(tone) if level < -30]
         assert quiet == [], "the tone has no gap"
+
+
+@pytest.mark.parametrize("codec", ["G722", "PCMU", "PCMA"])
+async def test_telephone_codecs_carry_both_directions(codec: str) -> None:
+    async with running_stack(script=TONES) as stack, AiortcClient(stack.url) as client:
+        capabilities = RTCRtpSender.getCapabilities("audio").codecs
+        wanted = [one for one in capabilities if one.mimeType == f"audio/{codec}"]
+        client.pc.getTransceivers()[0].setCodecPreferences(wanted)
+        await connected(client)
+        assert f" {codec}/8000" in client.answer
+        client.microphone.say(say("Count to ten"))
+        await client.wait_for("turn.completed", turn=1)
+        await asyncio.sleep(0.3)
+        heard, heard_hz = client.heard_samples(), client.heard_hz
+        begin, end = voiced_span(heard, heard_hz)
+        assert end - begin == pytest.approx(3.0, abs=0.1)
+        tone = heard[int((begin + 0.1) * heard_hz) : int((end - 0.1) * heard_hz)]
+        assert frequency_hz(tone.astype(float), heard_hz) == pytest.approx(440, abs=1)
+        received = samples_of(bytes(stack.live.sessions[-1].received_audio))
+        spoken = samples_of(say("Count to ten"))
+        (begin, end), (first, last) = voiced_span(received, 16000), voiced_span(spoken, 16000)
+        assert end - begin == pytest.approx(last - first, abs=0.15)
+        assert level_dbfs(received[int(begin * 16000) : int(end * 16000)]) == pytest.approx(
+            level_dbfs(spoken[int(first * 16000) : int(last * 16000)]), abs=3
+        )
 
 
 def _levels(tone: object) -> list[float]:

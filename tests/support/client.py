@@ -75,7 +75,8 @@ class AiortcClient:
         self.url = url
         self.microphone = Microphone()
         self.events: list[Event] = []
-        self.heard = bytearray()  # mono s16le at 48 kHz
+        self.heard = bytearray()  # mono s16le at ``heard_hz``
+        self.heard_hz = HEARD_HZ  # another one with telephone codecs
         self.heard_at_s: list[float] = []  # arrival of each 20 ms of it
         self.location = ""
         self.etag = ""
@@ -181,6 +182,7 @@ class AiortcClient:
             while True:
                 frame = await track.recv()
                 assert isinstance(frame, AudioFrame)
+                self.heard_hz = frame.sample_rate
                 samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
                 self.heard_at_s.append(time.monotonic())
                 self.heard += samples[:, 0].astype("<i2").tobytes()
