@@ -156,7 +156,7 @@ class Call:
             age_ms=self.age_ms,
             settings=self.settings,
             ended=self.ended,
-            counters=self._bridge.counters(),
+            counters=self._bridge.counters() | self._peer.counters(),
         )
 
     def end(self, reason: CloseReason, message: str) -> None:

@@ -258,7 +258,9 @@ class NativePeer:
     def counters(self) -> dict[str, int]:
         """What was received and repaired, for the call's record."""
         found = self._endpoint.counters()
-        if self._receiver is not None:
-            found["concealed_ms"] = self._receiver.concealed_samples // 16
-            found["late_packets"] = self._receiver.order.late
+        receiver = self._receiver
+        if receiver is not None:  # of the newest stream
+            found["rtp_late"] = receiver.order.late
+            found["concealed_ms"] = receiver.concealed_samples // 16
+        found["uplink_excess_bytes"] = self.excess_bytes
         return found

@@ -92,5 +92,8 @@ class Peer(Protocol):
     async def drained(self) -> None:
         """Wait until every message handed to :meth:`send` has left."""
 
+    def counters(self) -> dict[str, int]:
+        """What came and went in packets, and what was repaired; ``{}`` if nobody counts."""
+
     async def aclose(self) -> None:
         """Free everything.  Safe to call twice."""

@@ -257,6 +257,9 @@ class AiortcPeer:
         channel.once("close", low.set)
         await low.wait()
 
+    def counters(self) -> dict[str, int]:
+        return {}
+
     async def aclose(self) -> None:
         self._closing = True
         try:

@@ -37,6 +37,9 @@ class PlainPeer:
     def wake(self) -> None:
         pass
 
+    def counters(self) -> dict[str, int]:
+        return {"rtp_received": 7}
+
     def send(self, message: str) -> None:
         self.sent.append(json.loads(message))
 
