@@ -69,7 +69,7 @@ class MediaConfig:
     means that no answer ever waits for a server.
     """
 
-    peer: Literal["native", "aiortc"] = "native"
+    peer: Literal["native", "aiortc"] = "aiortc"
     port: int = 8081
     public_ip: str | None = None
     addresses: tuple[str, ...] = ()
@@ -260,7 +260,7 @@ def _media(values: _Values) -> MediaConfig:
         except ValueError:
             raise ConfigError(f"{blame} must be an IP address, not {public_ip!r}") from None
     return MediaConfig(
-        peer=values.choice("PEER", ("native", "aiortc"), "native"),
+        peer=values.choice("PEER", ("native", "aiortc"), "aiortc"),
         port=values.integer("MEDIA_PORT", 8081, 0, 65535),
         public_ip=public_ip or None,
         addresses=values.words("MEDIA_ADDRESSES"),
